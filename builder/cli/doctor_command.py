@@ -1,0 +1,48 @@
+"""``bildung doctor``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from pathlib import Path
+
+import click
+
+from builder import __version__
+from builder.cli.options import corpus_argument
+from builder.errors import BildungError
+from builder.pipeline import open_project, read_constitutions
+
+_LIBRARIES = ("click", "markdown-it-py", "spacy", "datasketch", "datasets", "langchain-core", "pydantic", "coverwise", "matplotlib")
+
+
+@click.command("doctor")
+@corpus_argument
+def command(corpus: Path) -> int:
+    """Check the installation, and everything people wrote: recipe, constitutions, traits against their own examples, tensions, prompts."""
+    click.echo(f"bildung {__version__}, Python {platform.python_version()}, {sys.platform}")
+    for name in _LIBRARIES:
+        click.echo(f"  {name} {importlib.metadata.version(name)}")
+    faults = _faults(corpus)
+    for fault in faults:
+        click.echo(f"fault: {fault}")
+    click.echo("nothing wrong found" if not faults else f"{len(faults)} faults")
+    return 2 if faults else 0
+
+
+def _faults(corpus: Path) -> list[str]:
+    from builder.stages.trait_evidence import check_trait
+
+    try:
+        project = open_project(corpus)
+        constitutions = read_constitutions(project)
+        library = project.library
+        found = [f"trait {trait.id}: {fault}" for trait in library.traits.values() for fault in check_trait(trait)]
+        principles = sum(len(constitution.principles) for constitution in constitutions)
+        click.echo(f"{corpus}: {principles} principles, {len(library.traits)} traits, {len(library.tensions)} tensions, "
+                   f"{len(library.forms)} forms, {len(library.roles)} roles, {len(library.settings)} settings, "
+                   f"{sum(map(len, library.people.values())):,} names")  # fmt: skip
+    except BildungError as error:
+        return [str(error)]
+    return found

@@ -1,0 +1,40 @@
+"""``bildung plan``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from builder.cli.options import corpus_argument, overrides, recipe_options
+from builder.errors import UsageError
+from builder.pipeline import draw_plan, open_project, prompts_of, read_constitutions
+from builder.promise import promise
+
+
+@click.command("plan")
+@corpus_argument
+@recipe_options
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@click.option("--briefs", is_flag=True, help="The briefs themselves, as JSON lines.")
+@click.option("--show", metavar="ID", help="Print exactly what a model would be told for one brief (an id, or a position from 0).")
+def command(
+    corpus: Path, documents: int | None, models: tuple[str, ...], max_cost: float | None, settings: tuple[str, ...], as_json: bool,
+    briefs: bool, show: str | None,
+) -> None:  # fmt: skip
+    """Documents, calls and coverage that a build would give. Spends nothing, writes nothing."""
+    project = open_project(corpus, overrides(documents, models, max_cost, settings))
+    constitutions = read_constitutions(project)
+    drawn = draw_plan(project, constitutions)
+    if show is not None:
+        found = [brief for brief in drawn if brief.id == show or str(brief.position) == show]
+        if not found:
+            raise UsageError(f"no brief {show!r} in the first {len(drawn)}; 'bildung plan --briefs' lists them")
+        click.echo("\n\n".join(turn.content for turn in prompts_of(project, found[0], constitutions)))
+    elif briefs:
+        for brief in drawn:
+            click.echo(brief.model_dump_json())
+    else:
+        told = promise(project.recipe, project.library, constitutions, drawn)
+        click.echo(json.dumps(told._asdict(), indent=2) if as_json else told.as_text())

@@ -1,0 +1,71 @@
+"""A principle's own reason, turned into a clause that the character can say.
+
+A constitution speaks of the assistant from outside ("because its kindness has to be worth something"); a character speaks from inside. The
+clause becomes a bank variant: the assistant is ``{I}``, its verbs are ``{v:...}`` slots. At most twelve words are kept, so that no span
+of a constitution is copied into a corpus, and a clause that speaks of the maker, of "we" or of the document is passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+MAX_WORDS = 12
+MIN_WORDS = 4
+_CAUSE = re.compile(r"\b(?:because|since|so that|the reason is that|given that|in that)\b(?! of\b)", re.IGNORECASE)
+_CLAUSE_END = re.compile(r"[,;:.!?()\u2013\u2014\"\u201c\u201d]|\s-\s|\b(?:and so|but|which|although|though|unless|while|even if|rather than)\b", re.IGNORECASE)
+_SELF = r"(?:the assistant|the model|the ai|an ai|claude|[A-Z][a-z]+GPT)"
+_OWN = re.compile(rf"\b{_SELF}(?:'s|\u2019s)|\bits\b", re.IGNORECASE)
+_ACTS = re.compile(rf"\b(?:{_SELF}|it)\s+(\w+)", re.IGNORECASE)
+_TO_IT = re.compile(rf"\b(?:to|with|for|of|from|by|at|on|about|lets?|makes?|asks?|tells?|sends?|sending|telling|asking) (?:{_SELF})\b", re.IGNORECASE)
+_NOT_IN_EVERY_MOUTH = frozenset(
+    ["we", "us", "our", "ours", "ourselves", "i", "my", "you", "your", "yours", "he", "she", "him", "her", "this", "these", "those", "such", "here", "it", "above", "below", "assuming", "anthropic", "principal", "principals", "operator", "operators", "constitution", "document", "section", "principle", "principles", "guidelines", "ais", "claude"]
+)
+_NOT_FIRST = frozenset(["they", "them", "their", "that", "which", "what", "who", "and", "or", "not", "of", "to", "falsely"])
+_NOT_LAST = frozenset(["to", "of", "with", "for", "from", "and", "or", "the", "a", "an", "than", "as", "by", "at", "on", "in"])
+_MODALS = frozenset(["can", "cannot", "could", "will", "would", "may", "might", "must", "should"])
+_FINITE = re.compile(
+    r"\{v:|\b(?:is|are|was|were|has|have|had|can|cannot|could|will|would|may|might|must|should|does|do|did|depends?|needs?|makes?|"
+    r"takes?|gives?|loses?|costs?|works?|holds?|fails?|matters?|knows?|lives?|deserves?|bears?|falls?|comes?|turns?|relies|rely|"
+    r"helps?|hurts?|lets?|leaves?|keeps?|learns?|asks?|tells?|trusts?|gets?|goes|go|grows?|stays?|distorts?)\b"
+)
+
+
+@lru_cache(maxsize=4096)
+def own_clause(why: str) -> str | None:
+    """The first usable reason of ``why`` as a bank variant without a full stop; ``None`` when there is none.
+
+    >>> own_clause("It holds to a stricter custom because its kindness has to be worth something.")
+    '{my} kindness has to be worth something'
+    """
+    for match in _CAUSE.finditer(why):
+        clause = _CLAUSE_END.split(why[match.end() :], maxsplit=1)[0].strip(" *_")
+        if MIN_WORDS <= len(clause.split()) <= MAX_WORDS:
+            told = _from_inside(clause)
+            if told and _FINITE.search(told) and _fits(told):
+                return told
+    return None
+
+
+def _from_inside(clause: str) -> str | None:
+    """The clause with the assistant as ``{I}``; ``None`` where its verb is not one."""
+    from lemminflect import getLemma
+
+    told = _TO_IT.sub(lambda match: f"{match[0].split()[0]} {{me}}", _OWN.sub("{my}", clause))
+    for match in reversed(list(_ACTS.finditer(told))):
+        verb = match[1].lower()
+        if verb in _MODALS:
+            slot = f"{{I}} {verb}"
+        elif verb in ("is", "was"):
+            slot = "{I} {v:be}"
+        elif verb.endswith("s") and getLemma(verb, "VERB"):
+            slot = f"{{I}} {{v:{getLemma(verb, 'VERB')[0]}}}"
+        else:
+            return None
+        told = told[: match.start()] + slot + told[match.end() :]
+    return told if told.startswith("{") else told[0].lower() + told[1:]
+
+
+def _fits(told: str) -> bool:
+    words = [word.strip("'\u2019*_").lower() for word in re.sub(r"\{[^}]*\}", "", told).split()]
+    return bool(words) and not set(words) & _NOT_IN_EVERY_MOUTH and told.split()[0].lower() not in _NOT_FIRST and words[-1] not in _NOT_LAST and words[0].isascii()

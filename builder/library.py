@@ -1,0 +1,324 @@
+"""The library: everything people write for a build, read once and checked.
+
+    constitution/traits/*.md   constitution/tensions.toml          who the character is
+    story_prompts/<recipe>/    forms/ roles/ settings/ axes/ ...    what a model is told
+    story_prompts/offline/     the banks of the embedded writer
+
+A project folder that lacks one of these folders uses the starter files that ship with the package.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar, cast, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from builder.errors import UsageError, no_such
+from builder.markdown import Entry, Page, bullets, parse_entries, read_page, read_text, sections
+from builder.records import Person, StepName, Tension, Trait, digest
+
+RecordType = TypeVar("RecordType", bound=BaseModel)
+
+
+class AxisValue(NamedTuple):
+    """One value of an axis of the plan; ``share`` is its weight among the values of its axis."""
+
+    id: str
+    name: str
+    description: str
+    share: float = 1.0
+    min_words: int = 0
+    max_words: int = 0
+
+
+class Form(NamedTuple):
+    """What a document looks like on the page. ``layout`` names the composer's layout; lists constrain the plan."""
+
+    id: str
+    name: str
+    description: str
+    recipes: tuple[str, ...]
+    layout: str
+    share: float
+    povs: tuple[str, ...]
+    tenses: tuple[str, ...]
+    lengths: tuple[str, ...]
+    identities: tuple[str, ...]
+    entries: Mapping[str, Entry]
+
+
+class Work(NamedTuple):
+    """An AI's role: what it does, for whom, and the words of that work (slot -> noun phrases)."""
+
+    id: str
+    name: str
+    description: str
+    register: str
+    needs: frozenset[str]
+    human_title: str
+    words: Mapping[str, tuple[str, ...]]
+
+
+class Setting(NamedTuple):
+    """A place and its people: ``locales`` choose the names, ``words`` hold what is seen and heard there."""
+
+    id: str
+    name: str
+    description: str
+    register: str
+    kinds: frozenset[str]
+    locales: tuple[str, ...]
+    words: Mapping[str, tuple[str, ...]]
+
+
+class Prompt(NamedTuple):
+    """One step of a recipe as told to a model: Markdown with ``{name}`` variables."""
+
+    step: StepName
+    role: str
+    inputs: tuple[str, ...]
+    text: str
+    hash: str
+
+
+class Recipe(NamedTuple):
+    """A kind of document: its description, the axes its briefs vary, and its steps in order."""
+
+    id: str
+    description: str
+    prompts: tuple[Prompt, ...]
+
+
+def starter_root() -> Path:
+    """The folder that holds the starter files: the checkout itself, or ``builder/starter`` in an installed wheel."""
+    packaged = Path(__file__).parent / "starter"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent
+
+
+class Library:
+    """What a project folder says, read lazily; every reader names the file in its errors."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, *parts: str) -> Path:
+        """The project's own folder, or the starter's where the project has none."""
+        own = self.root.joinpath(*parts)
+        return own if own.exists() else starter_root().joinpath(*parts)
+
+    @cached_property
+    def traits(self) -> dict[str, Trait]:
+        """Every trait by id, in file-name order."""
+        found = {path.stem: read_trait(path) for path in _pages(self.folder("constitution", "traits"))}
+        for trait in found.values():
+            for near in trait.near:
+                if near not in found:
+                    raise UsageError(no_such("trait", near, found), self.folder("constitution", "traits") / f"{trait.id}.md")
+        return found
+
+    @cached_property
+    def tensions(self) -> dict[str, Tension]:
+        """Every tension by id; both of its traits must exist."""
+        path = self.folder("constitution", "tensions.toml")
+        rows = [_record(Tension, row, path) for row in _toml(path).get("tension", [])] if path.exists() else []
+        for row in rows:
+            for trait in row.between:
+                if trait not in self.traits:
+                    raise UsageError(f"tension {row.id!r}: {no_such('trait', trait, self.traits)}", path)
+        return {row.id: row for row in rows}
+
+    @cached_property
+    def axes(self) -> dict[str, dict[str, AxisValue]]:
+        """Axis name -> value id -> value, from ``story_prompts/axes/*.toml``."""
+        folder = self.folder("story_prompts", "axes")
+        return {path.stem: _axis(path) for path in sorted(folder.glob("*.toml"))}
+
+    @cached_property
+    def forms(self) -> dict[str, Form]:
+        """Every form by id."""
+        return _read_all(self.folder("story_prompts", "forms"), _form)
+
+    @cached_property
+    def roles(self) -> dict[str, Work]:
+        """Every role by id, its missing words filled from the banks' fallback lexicon."""
+        fallback = parse_entries(read_page(self.folder("story_prompts", "offline") / "work.md"))[""].beats
+        return _read_all(self.folder("story_prompts", "roles"), lambda page: _work(page, fallback))
+
+    @cached_property
+    def settings(self) -> dict[str, Setting]:
+        """Every setting by id."""
+        return _read_all(self.folder("story_prompts", "settings"), _setting)
+
+    @cached_property
+    def recipes(self) -> dict[str, Recipe]:
+        """Every kind of document by id: the folders of ``story_prompts/`` that hold a ``recipe.md``."""
+        folder = self.folder("story_prompts")
+        return {path.parent.name: _recipe(path) for path in sorted(folder.glob("*/recipe.md"))}
+
+    @cached_property
+    def people(self) -> dict[str, tuple[Person, ...]]:
+        """Locale -> people, from the name pool (tab-separated: locale, pronoun, given, family)."""
+        path = self.folder("story_prompts", "names", "pool.tsv")
+        pool: dict[str, list[Person]] = {}
+        banned = self.banned_names
+        for number, line in enumerate(read_text(path).split("\n"), start=1):
+            if line and not line.startswith("#"):
+                locale, person = _person(line, path, number)
+                if not banned & {person.given.lower(), person.family.lower()}:
+                    pool.setdefault(locale, []).append(person)
+        return {locale: tuple(people) for locale, people in pool.items()}
+
+    @cached_property
+    def invented_ais(self) -> tuple[str, ...]:
+        """Names for AIs that nobody has met."""
+        return _words(self.folder("story_prompts", "names", "invented_ais.txt"))
+
+    @cached_property
+    def banned_names(self) -> frozenset[str]:
+        """Worn-out names, lower case: never drawn, and refused by the gate."""
+        return frozenset(word.lower() for word in _words(self.folder("story_prompts", "names", "banned.txt")))
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """The lines of ``story_prompts/lists/<name>.txt`` without comments."""
+        return _words(self.folder("story_prompts", "lists", f"{name}.txt"))
+
+    def bank(self, name: str) -> dict[str, Entry]:
+        """The entries of one bank of the embedded writer, for instance ``openings`` or ``traits/owns-errors``."""
+        path = self.folder("story_prompts", "offline") / f"{name}.md"
+        if not path.exists():
+            path = starter_root() / "story_prompts" / "offline" / f"{name}.md"
+        return parse_entries(read_page(path)) if path.exists() else {}
+
+    def bank_names(self, folder: str) -> tuple[str, ...]:
+        """The names of the banks in one folder, in order."""
+        return tuple(path.stem for path in _pages(self.folder("story_prompts", "offline") / folder))
+
+    def banks_hash(self) -> str:
+        """A hash of everything the embedded writer reads: an edited bank makes other documents."""
+        parts = [self.folder("story_prompts", name) for name in ("offline", "forms", "roles", "settings")]
+        files = sorted(path for part in parts for path in part.rglob("*.md"))
+        return digest("\0".join(f"{path.name}\0{read_text(path)}" for path in files), 16)
+
+
+def read_trait(path: Path) -> Trait:
+    """One trait file; see ``constitution/traits/`` for the shape."""
+    page = read_page(path)
+    parts = sections(page)
+    prose = {
+        "why": parts.get("why", ""),
+        "shown_by": bullets(parts.get("shown by", "")),
+        "violated_by": bullets(parts.get("violated by", "")),
+        "not_exercised_when": bullets(parts.get("not exercised when", "")),
+        "reasons": bullets(parts.get("in the character's words", "")),
+    }
+    return _record(Trait, {**page.meta, **prose, "id": path.stem}, path)
+
+
+def _pages(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*.md") if path.name != "README.md")
+
+
+def _read_all(folder: Path, read: Callable[[Page], Any]) -> dict[str, Any]:
+    return {path.stem: read(read_page(path)) for path in _pages(folder)}
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"is not valid TOML: {error}", path) from error
+
+
+def _record(kind: type[RecordType], values: dict[str, Any], path: Path) -> RecordType:
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UsageError(no_such("key", where, kind.model_fields), path) from error
+        raise UsageError(f"{where}: {first['msg']}", path) from error
+
+
+def _axis(path: Path) -> dict[str, AxisValue]:
+    values = {}
+    for row in _toml(path).get("value", []):
+        unknown = set(row) - set(AxisValue._fields)
+        if unknown or "id" not in row:
+            raise UsageError(no_such("key", min(unknown, default="id"), AxisValue._fields), path)
+        values[row["id"]] = AxisValue(**{"name": row["id"], "description": "", **row})
+    if not values:
+        raise UsageError("has no [[value]]", path)
+    return values
+
+
+def _meta(page: Page, known: dict[str, Any]) -> dict[str, Any]:
+    for key in page.meta:
+        if key not in known:
+            raise UsageError(no_such("key", key, known), page.path, 2)
+    return {**known, **page.meta}
+
+
+def _form(page: Page) -> Form:
+    meta = _meta(
+        page,
+        {"name": page.path.stem, "description": "", "recipes": ["story"], "layout": "prose", "share": 1.0, "povs": [], "tenses": [],
+         "lengths": [], "identities": []},
+    )  # fmt: skip
+    povs, tenses, lengths, identities = (tuple(meta[key]) for key in ("povs", "tenses", "lengths", "identities"))
+    return Form(
+        page.path.stem, meta["name"], meta["description"], tuple(meta["recipes"]), meta["layout"], float(meta["share"]), povs, tenses,
+        lengths, identities, parse_entries(page),
+    )  # fmt: skip
+
+
+def _lexicon(page: Page) -> dict[str, tuple[str, ...]]:
+    entries = parse_entries(page)
+    return dict(entries[""].beats) if "" in entries else {}
+
+
+def _work(page: Page, fallback: Mapping[str, tuple[str, ...]]) -> Work:
+    meta = _meta(page, {"name": page.path.stem, "description": "", "register": "practical", "needs": [], "human_title": ""})
+    words = {**fallback, **{slot: variants for slot, variants in _lexicon(page).items() if variants}}
+    human = meta["human_title"] or f"the {page.path.stem.replace('-', ' ')}"
+    return Work(page.path.stem, meta["name"], meta["description"], meta["register"], frozenset(meta["needs"]), human, words)
+
+
+def _setting(page: Page) -> Setting:
+    meta = _meta(page, {"name": page.path.stem, "description": "", "register": "plain", "kinds": [], "locales": []})
+    return Setting(
+        page.path.stem, meta["name"], meta["description"], meta["register"], frozenset(meta["kinds"]), tuple(meta["locales"]),
+        _lexicon(page),
+    )  # fmt: skip
+
+
+def _recipe(path: Path) -> Recipe:
+    page = read_page(path)
+    meta = _meta(page, {"description": "", "steps": ["draft"]})
+    prompts = tuple(_prompt(path.parent / f"{step}.md") for step in meta["steps"])
+    return Recipe(path.parent.name, meta["description"], prompts)
+
+
+def _prompt(path: Path) -> Prompt:
+    page = read_page(path)
+    meta = _meta(page, {"role": "writer", "inputs": [], "output": "text"})
+    if path.stem not in get_args(StepName):
+        raise UsageError(no_such("step", path.stem, get_args(StepName)), path)
+    return Prompt(cast(StepName, path.stem), meta["role"], tuple(meta["inputs"]), page.body.strip(), digest(page.body, 16))
+
+
+def _person(line: str, path: Path, number: int) -> tuple[str, Person]:
+    try:
+        locale, pronoun, given, family = line.split("\t")
+        return locale, Person.model_validate({"given": given, "family": family, "pronoun": pronoun})
+    except ValueError as error:
+        raise UsageError("a name is 'locale<TAB>she|he<TAB>given<TAB>family'", path, number) from error
+
+
+def _words(path: Path) -> tuple[str, ...]:
+    lines = (line.strip() for line in read_text(path).split("\n"))
+    return tuple(line for line in lines if line and not line.startswith("#"))

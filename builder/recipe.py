@@ -1,0 +1,219 @@
+"""``corpus/<name>/recipe.toml`` becomes one frozen ``BuildRecipe``: every knob, its default, and the reason for the default."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from builder.errors import UsageError, no_such
+from builder.markdown import read_text
+from builder.records import Id
+
+
+def _checked_sum(shares: dict[str, float]) -> None:
+    total = sum(shares.values())
+    if abs(total - 1) > 1e-6:
+        listed = " + ".join(f"{name} {share:g}" for name, share in shares.items())
+        raise ValueError(f"{listed} = {total:g}; the shares must sum to 1")
+
+
+class Section(BaseModel):
+    """One table of ``recipe.toml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusSection(Section):
+    """What the corpus is called and made from."""
+
+    name: Id = Field("example", description="also the folder under output/")
+    seed: int = Field(1, description="the same seed gives the same corpus; another seed another one")
+    constitutions: tuple[str, ...] = Field(("constitution/bildung.md",), description="Markdown files, relative to the project folder")
+    licence: str = Field("CC0-1.0", description="of the corpus; the data card carries it")
+
+
+class ModelsSection(Section):
+    """One model per role, as ``provider/model``; an empty role's step is left out."""
+
+    planner: str = Field("", description="empty: briefs come from the library, which costs nothing")
+    writer: str = Field("offline/composer", description="needs no key and no download, so that a first build always works")
+    rewriter: str = Field("", description="the embedded writer has nothing to gain from a rewrite")
+    judge: str = Field("", description="no judge without a model: the report marks what is missing")
+
+
+class SizeSection(Section):
+    """How much to build."""
+
+    documents: int = Field(200, ge=1, le=10_000_000, description="enough to read a report from, within a minute")
+    spare: float = Field(0.06, ge=0, le=2, description="written beyond the target, so that the gates have something to remove")
+
+
+class AxesSection(Section):
+    """Target shares of axis values that differ from the axis files, and the two shares of briefs that hold something back."""
+
+    without_tension: float = Field(0.1, ge=0, le=1, description="not every good act is a conflict")
+    not_exercised: float = Field(0.1, ge=0, le=1, description="with only 'if X then Y' a model learns 'always Y' (GDM 2026)")
+    shares: dict[str, dict[str, float]] = Field(default_factory=dict, description="axis -> value -> weight, e.g. tone = {wry = 2.0}")
+    traits: dict[str, float] = Field(default_factory=dict, description="trait -> share of the corpus; at most 1 in all")
+
+    @model_validator(mode="after")
+    def _quotas_fit(self) -> AxesSection:
+        total = sum(self.traits.values())
+        if total > 1 + 1e-9 or any(share < 0 for share in self.traits.values()):
+            raise ValueError(f"trait quotas sum to {total:.0%}; they may not be negative or exceed 100 %")
+        if self.shares and any(weight < 0 for values in self.shares.values() for weight in values.values()):
+            raise ValueError("weights may not be negative")
+        return self
+
+
+class IdentitySection(Section):
+    """Who the characters are. The four shares sum to 1."""
+
+    named: float = Field(0.0, ge=0, description="the model's own name does best; 0 until a name is given")
+    unnamed: float = Field(0.35, ge=0)
+    invented: float = Field(0.5, ge=0)
+    human: float = Field(0.15, ge=0, description="even humans acting well carry over")
+    name: str = Field("", max_length=60, description="the name of the model that will be trained")
+    maker: str = Field("", max_length=60)
+
+    @model_validator(mode="after")
+    def _named_has_a_name(self) -> IdentitySection:
+        if self.named > 0 and not self.name:
+            raise ValueError("named is above 0 and name is empty: give the model's name")
+        _checked_sum({"named": self.named, "unnamed": self.unnamed, "invented": self.invented, "human": self.human})
+        return self
+
+
+class GatesSection(Section):
+    """Thresholds. Each gate says in its verdict which one it met."""
+
+    min_words: int = Field(150, ge=0, description="shorter texts teach little and collide in near-duplicate search")
+    max_words: int = Field(4000, ge=1)
+    copied_words: int = Field(13, ge=5, description="a run of 13 words is the usual measure of a copy; see contamination studies")
+    slop_per_1000: float = Field(8.0, ge=0, description="human fiction has 6.6 over-used words per 1,000, models up to 43.6")
+    near_duplicate: float = Field(0.8, gt=0, le=1, description="exact Jaccard over word 5-grams")
+
+
+class HoldoutSection(Section):
+    """What must never appear, so that generalisation to it can be measured."""
+
+    principles: tuple[str, ...] = Field((), description="principle ids, or globs over 'heading / path / id'")
+    traits: tuple[Id, ...] = ()
+    tensions: tuple[Id, ...] = ()
+    settings: tuple[Id, ...] = ()
+    roles: tuple[Id, ...] = ()
+    forms: tuple[Id, ...] = ()
+
+
+class BudgetSection(Section):
+    """Money and load."""
+
+    max_cost: float | None = Field(None, ge=0, description="US dollars, a hard cap; the embedded writer costs nothing")
+    concurrency: int = Field(64, ge=1, le=4096)
+
+
+class ExportSection(Section):
+    """What a build leaves in ``output/<name>/data``."""
+
+    formats: tuple[str, ...] = Field(("jsonl", "parquet"), description="both load with datasets.load_dataset")
+    documents_per_shard: int = Field(20_000, ge=1, description="about 60 MB of text a shard")
+
+
+class BuildRecipe(Section):
+    """Everything a build is asked for."""
+
+    corpus: CorpusSection = CorpusSection()
+    models: ModelsSection = ModelsSection()
+    mix: dict[str, float] = Field(
+        {"story": 0.76, "document": 0.12, "advice": 0.12},
+        description="share of each recipe; fiction moves behaviour most, documents teach what it assumes, a little advice goes far",
+    )
+    size: SizeSection = SizeSection()
+    axes: AxesSection = AxesSection()
+    identity: IdentitySection = IdentitySection()
+    gates: GatesSection = GatesSection()
+    holdout: HoldoutSection = HoldoutSection()
+    budget: BudgetSection = BudgetSection()
+    export: ExportSection = ExportSection()
+
+    @model_validator(mode="after")
+    def _mix_sums_to_one(self) -> BuildRecipe:
+        if any(share < 0 for share in self.mix.values()):
+            raise ValueError("mix: shares may not be negative")
+        _checked_sum(self.mix)
+        return self
+
+
+class Override(NamedTuple):
+    """``--set SECTION.KEY=VALUE`` from the command line; the value is TOML, or a bare string."""
+
+    key: str
+    value: str
+
+
+def read_recipe(path: Path, overrides: tuple[Override, ...] = ()) -> BuildRecipe:
+    """Read ``recipe.toml``, apply overrides, check everything; errors name the line."""
+    if not path.is_file():
+        raise UsageError("no recipe.toml here; 'bildung init DIR' makes a folder that builds at once", path)
+    text = read_text(path)
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"is not valid TOML: {error}", path) from error
+    for override in overrides:
+        _apply(tables, override)
+    try:
+        return BuildRecipe.model_validate(tables)
+    except ValidationError as error:
+        raise _usage_error(error, path, text) from error
+
+
+def _apply(tables: dict[str, Any], override: Override) -> None:
+    *sections, key = override.key.split(".")
+    if not sections:
+        raise UsageError(f"--set {override.key}: write SECTION.KEY=VALUE, for instance size.documents=500")
+    try:
+        value = tomllib.loads(f"value = {override.value}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = override.value
+    table = tables
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"--set {override.key}: {section} is not a table")
+    table[key] = value
+
+
+def _usage_error(error: ValidationError, path: Path, text: str) -> UsageError:
+    first = error.errors()[0]
+    loc = [str(part) for part in first["loc"]]
+    line = _line_of(text, loc) if loc else None
+    if first["type"] == "extra_forbidden":
+        known: Any = BuildRecipe
+        for part in loc[:-1]:
+            known = known.model_fields[part].annotation
+        kind = "section" if len(loc) == 1 else f"key in [{'.'.join(loc[:-1])}]"
+        return UsageError(no_such(kind, loc[-1], known.model_fields), path, line)
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if not loc and message.startswith("mix"):
+        loc = ["mix"]
+    return UsageError(f"{'.'.join(loc)}: {message}" if loc else message, path, _line_of(text, loc))
+
+
+def _line_of(text: str, loc: list[str]) -> int | None:
+    """The line of a key, or of its table, for an error message; ``None`` where the file does not have it (an override)."""
+    if not loc:
+        return None
+    section, found = "", None
+    for number, line in enumerate(text.split("\n"), start=1):
+        header = re.match(r"\s*\[+([^\]]+)\]", line)
+        if header:
+            section = header[1].strip()
+            found = number if section == loc[0] and found is None else found
+        elif len(loc) > 1 and section == loc[0] and re.match(rf"\s*[\"']?{re.escape(loc[1])}[\"']?\s*[.=]", line):
+            return number
+    return found

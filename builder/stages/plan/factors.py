@@ -1,0 +1,120 @@
+"""The factors a brief varies, their levels with weights, and which levels go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from builder.errors import UsageError, no_such
+from builder.library import Library
+from builder.recipe import BuildRecipe
+
+AXES = ("stakes", "deliberation", "outcome", "tone", "pov", "tense", "length", "opening", "ending")
+# An advice conversation or an expository document has no narrator, opening or ending kind of a story.
+_NARRATIVE = frozenset({"pov", "tense", "opening", "ending", "outcome"})
+_MAX_COPIES = 9  # a level's weight in the covering array is a whole number of copies; nine allow a share of one tenth
+
+
+class Space(NamedTuple):
+    """The plan's space for one recipe: factor -> level -> weight, and the constraints between levels.
+
+    ``allowed`` maps (factor, level) to {other factor: the levels that fit}; a missing entry allows everything.
+    """
+
+    factors: Mapping[str, Mapping[str, float]]
+    allowed: Mapping[tuple[str, str], Mapping[str, frozenset[str]]]
+
+    def fits(self, row: Mapping[str, str], factor: str, level: str) -> bool:
+        """Whether a level goes with every level already in the row."""
+        for other, chosen in row.items():
+            if level not in self.allowed.get((other, chosen), {}).get(factor, {level}):
+                return False
+            if chosen not in self.allowed.get((factor, level), {}).get(other, {chosen}):
+                return False
+        return True
+
+
+def space(recipe: BuildRecipe, library: Library, kind: str) -> Space:
+    """The levels one recipe draws from, without anything held out; ``UsageError`` for a name nobody knows or an emptied factor."""
+    _check_names(recipe, library)
+    held = recipe.holdout
+    factors: dict[str, dict[str, float]] = {
+        "trait": _trait_weights(recipe, library),
+        "form": {form.id: form.share for form in library.forms.values() if kind in form.recipes and form.id not in held.forms},
+        "role": {role: 1.0 for role in library.roles if role not in held.roles},
+        "setting": {setting: 1.0 for setting in library.settings if setting not in held.settings},
+        "identity": {name: share for name, share in _identities(recipe).items() if share > 0},
+        "exercised": {"yes": 1 - recipe.axes.not_exercised, "no": recipe.axes.not_exercised},
+        "tension": {"yes": 1 - recipe.axes.without_tension, "no": recipe.axes.without_tension},
+    }
+    for axis in AXES:
+        if kind == "story" or axis not in _NARRATIVE:
+            shares = recipe.axes.shares.get(axis, {})
+            factors[axis] = {value.id: shares.get(value.id, value.share) for value in library.axes[axis].values()}
+    kept = {factor: {level: weight for level, weight in levels.items() if weight > 0} for factor, levels in factors.items()}
+    for factor, levels in kept.items():
+        if not levels:
+            raise UsageError(f"the recipe leaves no {factor} to write a {kind} with; loosen [holdout] or [axes]")
+    return Space(kept, _constraints(kept, library))
+
+
+def copies(levels: Mapping[str, float]) -> list[str]:
+    """The levels, each as often as its weight asks (1 to 9 times), for an array that treats all entries alike."""
+    least = min(levels.values())
+    return [level for level, weight in levels.items() for _ in range(min(_MAX_COPIES, max(1, round(weight / least))))]
+
+
+def _identities(recipe: BuildRecipe) -> dict[str, float]:
+    section = recipe.identity
+    return {"named": section.named, "unnamed": section.unnamed, "invented": section.invented, "human": section.human}
+
+
+def _trait_weights(recipe: BuildRecipe, library: Library) -> dict[str, float]:
+    """Quotas from the recipe first; what they leave is shared by the other traits by their own weight."""
+    traits = {name: trait for name, trait in library.traits.items() if name not in recipe.holdout.traits}
+    quotas = {name: share for name, share in recipe.axes.traits.items() if name in traits}
+    rest = {name: trait.share for name, trait in traits.items() if name not in quotas}
+    left = max(0.0, 1 - sum(quotas.values()))
+    total = sum(rest.values())
+    return {name: quotas.get(name, left * rest.get(name, 0) / total if total else 0) for name in traits}
+
+
+def _check_names(recipe: BuildRecipe, library: Library) -> None:
+    held = recipe.holdout
+    checks: list[tuple[str, Iterable[str], Iterable[str]]] = [
+        ("trait", (*recipe.axes.traits, *held.traits), library.traits),
+        ("tension", held.tensions, library.tensions),
+        ("setting", held.settings, library.settings),
+        ("role", held.roles, library.roles),
+        ("form", held.forms, library.forms),
+        ("axis", recipe.axes.shares, library.axes),
+        ("recipe", recipe.mix, library.recipes),
+    ]
+    checks += [(f"value of axis {axis}", values, library.axes[axis]) for axis, values in recipe.axes.shares.items() if axis in library.axes]
+    for kind, names, known in checks:
+        for name in names:
+            if name not in known:
+                raise UsageError(no_such(kind, name, known))
+
+
+def _constraints(
+    factors: Mapping[str, Mapping[str, float]], library: Library
+) -> dict[tuple[str, str], dict[str, frozenset[str]]]:
+    allowed: dict[tuple[str, str], dict[str, frozenset[str]]] = {}
+    for name in factors["form"]:
+        form = library.forms[name]
+        lists = {"pov": form.povs, "tense": form.tenses, "length": form.lengths, "identity": form.identities}
+        limits = {factor: frozenset(levels) for factor, levels in lists.items() if levels and factor in factors}
+        if limits:
+            allowed["form", name] = limits
+    for name in factors["role"]:
+        needs = library.roles[name].needs
+        if needs:
+            fitting = frozenset(setting for setting in factors["setting"] if needs & library.settings[setting].kinds)
+            if fitting:
+                allowed["role", name] = {"setting": fitting}
+    for name in factors["trait"]:
+        identities = library.traits[name].identities
+        if identities:
+            allowed["trait", name] = {"identity": frozenset(identities)}
+    return allowed

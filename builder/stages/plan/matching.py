@@ -1,0 +1,75 @@
+"""Which principles a trait stands for.
+
+A trait names its principles by globs over ``heading path / id``. Every principle that no glob reaches goes to the trait whose words it
+shares most (cosine of inverse-frequency weighted word counts), so that a constitution nobody here has read is planned in full.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatch
+
+from builder.records import Principle, Trait
+
+Weights = dict[str, float]
+_WORD = re.compile(r"[a-z]{4,}")
+_FALLBACK = 3  # principles lent to a trait that no principle is nearest to
+
+
+def held_out(principle: Principle, globs: Iterable[str]) -> bool:
+    """Whether a glob of the recipe's holdout names this principle."""
+    return any(fnmatch(_address(principle), glob.lower()) or principle.id == glob for glob in globs)
+
+
+def match(principles: Sequence[Principle], traits: Mapping[str, Trait]) -> dict[str, tuple[Principle, ...]]:
+    """Trait id -> its principles, in source order. Every normative principle belongs to at least one trait."""
+    normative = [principle for principle in principles if principle.kind in ("norm", "reason")]
+    found: dict[str, list[Principle]] = {name: [] for name in traits}
+    weights = _Similarity(traits, normative)
+    for principle in normative:
+        named = [name for name, trait in traits.items() if held_out(principle, trait.principles)]
+        for name in named or [weights.nearest(principle)]:
+            found[name].append(principle)
+    for name in found:
+        if not found[name]:
+            found[name] = sorted(normative, key=lambda principle: -weights.score(principle, name))[:_FALLBACK]
+    return {name: tuple(matched) for name, matched in found.items()}
+
+
+def _address(principle: Principle) -> str:
+    return " / ".join((*principle.heading_path, principle.id)).lower()
+
+
+class _Similarity:
+    """Cosine between a principle and a trait's own words; keywords count three times."""
+
+    def __init__(self, traits: Mapping[str, Trait], principles: Sequence[Principle]) -> None:
+        bags = {name: _trait_bag(trait) for name, trait in traits.items()}
+        texts = [Counter(_WORD.findall(principle.text.lower())) for principle in principles]
+        seen = Counter(word for bag in (*bags.values(), *texts) for word in bag)
+        total = len(bags) + len(texts)
+        self._rarity = {word: math.log(total / count) for word, count in seen.items()}
+        self._traits = {name: self._unit(bag) for name, bag in bags.items()}
+        self._principles = {principle.id: self._unit(bag) for principle, bag in zip(principles, texts, strict=True)}
+
+    def _unit(self, bag: Mapping[str, int]) -> Weights:
+        weights = {word: math.sqrt(count) * self._rarity[word] for word, count in bag.items()}
+        norm = math.sqrt(sum(weight**2 for weight in weights.values())) or 1.0
+        return {word: weight / norm for word, weight in weights.items()}
+
+    def score(self, principle: Principle, trait: str) -> float:
+        """Cosine similarity, 0 to 1."""
+        words = self._traits[trait]
+        return sum(weight * words.get(word, 0.0) for word, weight in self._principles[principle.id].items())
+
+    def nearest(self, principle: Principle) -> str:
+        """The trait with the highest score; the first by id on a tie."""
+        return min(self._traits, key=lambda name: (-self.score(principle, name), name))
+
+
+def _trait_bag(trait: Trait) -> Counter[str]:
+    prose = " ".join((trait.name, trait.description, trait.why, *trait.shown_by, *trait.violated_by))
+    return Counter(_WORD.findall(prose.lower())) + Counter(word for word in trait.keywords for _ in range(3))

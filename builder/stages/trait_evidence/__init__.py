@@ -1,0 +1,131 @@
+"""Gate ``trait_evidence``: sentences that show a trait, name it or violate it, as quotes with offsets, and a verdict on the document.
+
+Patterns see what is named better than what is shown, so they are evidence to quote and a ratio to watch, never the coverage figure.
+
+**The pattern language** of ``constitution/traits/*.md`` (``shown``, ``named``, ``counter``). A pattern is read inside one sentence, over the
+lower-case tokens of spaCy's English tokenizer; contractions are two tokens (``did n't``), a hyphenated word is several.
+
+    told|tells|wrote     one of several words; parts of a pattern stand apart by blanks and follow each other at once
+    ~3                   up to three tokens between the part before and the part after
+    mistak*              every word that begins so
+    {AI}                 the character: i, it, a word of its own given name; without a brief, or without a name, also
+                         assistant, ai, system
+
+    "{AI} ~3 told|tells|wrote ~8 mistake|wrong"     Aule told the harbourmaster that the sailing had been her mistake.
+
+Every pattern needs a word of four or more letters. A part of a counter pattern does not count where one of the three tokens before it
+denies or merely supposes it (not, never, refused, could, if ...), unless the pattern itself says so.
+
+**The verdict.** Scores count sentences for the trait of the brief (of any trait, where there is no brief): ``shown``, ``named``, ``counter``, and
+``shown_other`` for all other traits. Two reasons refuse a document:
+
+    trait_named_not_shown     named in two sentences and shown in none; expository documents may name what they are about
+    counter_evidence          violated in two sentences and shown in none, where the brief asks for the trait
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from builder.gates import Gate, GateContext
+from builder.records import Brief, Candidate, Evidence, Trait, Verdict
+from builder.stages.trait_evidence.patterns import KINDS, compile_patterns, tokens
+from builder.stages.trait_evidence.reading import Reader
+
+__all__ = ["Judged", "check_trait", "evidence", "judge_with_evidence", "open_gate"]
+
+NAME = "trait_evidence"
+REFUSED_AT = 2  # sentences; one may be a slip of a pattern
+
+_CHARACTER = frozenset({"i", "it"})
+_NAMELESS = frozenset({"assistant", "ai", "system"})
+_EXAMPLE_CHARACTER = "Aule"
+_NAMES_BY_DESIGN = frozenset({"document"})
+
+
+class Judged(NamedTuple):
+    """What the gate says of one document, and its quotes."""
+
+    verdict: Verdict
+    evidence: tuple[Evidence, ...]
+
+
+def open_gate(context: GateContext) -> Gate:
+    """The gate over all traits of the library."""
+
+    def judge(candidates: Iterable[Candidate]) -> Iterator[Verdict]:
+        return (judged.verdict for judged in judge_with_evidence(context, candidates))
+
+    return judge
+
+
+def judge_with_evidence(context: GateContext, candidates: Iterable[Candidate]) -> Iterator[Judged]:
+    """One pass for both: the verdict of each candidate, in order, with its evidence."""
+    reader = _reader(list(context.library.traits.values()))
+    return (_judged(candidate, reader) for candidate in candidates)
+
+
+def evidence(candidates: Iterable[Candidate], traits: Sequence[Trait]) -> Iterator[Evidence]:
+    """The quotes of every candidate: one row for each trait, kind and sentence, in the order of the text."""
+    reader = _reader(traits)
+    for candidate in candidates:
+        yield from _rows(candidate, reader)
+
+
+def check_trait(trait: Trait) -> list[str]:
+    """What a trait file's own examples say against its ``shown`` patterns: hits that none finds, misses that one finds."""
+    reader = _reader([trait.model_copy(update={"named": (), "counter": ()})])
+    _reader([trait])
+    names = _CHARACTER | {*tokens(_EXAMPLE_CHARACTER)}
+    found = {text: [hit.pattern.source for hit in reader.read(text, names)] for text in (*trait.hits, *trait.misses)}
+    missed = [f"{trait.id}: no shown pattern finds {text!r}" for text in trait.hits if not found[text]]
+    return missed + [f"{trait.id}: {found[text][0]!r} finds the miss {text!r}" for text in trait.misses if found[text]]
+
+
+def _reader(traits: Sequence[Trait]) -> Reader:
+    return Reader(compile_patterns(traits))
+
+
+def _names(brief: Brief | None) -> frozenset[str]:
+    given = frozenset(tokens(brief.character.given)) if brief else frozenset[str]()
+    return _CHARACTER | (given or _NAMELESS)
+
+
+def _rows(candidate: Candidate, reader: Reader) -> tuple[Evidence, ...]:
+    hits = reader.read(candidate.text, _names(candidate.brief))
+    found = {(span.start, pattern.trait, KINDS.index(pattern.kind), span.end) for pattern, span in hits}
+    return tuple(
+        Evidence(
+            document_id=candidate.id, trait=trait, kind=KINDS[kind], start=start, end=end, quote=candidate.text[start:end]
+        )
+        for start, trait, kind, end in sorted(found)
+    )
+
+
+def _judged(candidate: Candidate, reader: Reader) -> Judged:
+    rows = _rows(candidate, reader)
+    asked = [row for row in rows if not candidate.brief or row.trait == candidate.brief.trait]
+    counts = Counter(row.kind for row in asked)
+    scores = {kind: float(counts[kind]) for kind in KINDS}
+    scores["shown_other"] = float(sum(row.kind == "shown" for row in rows) - counts["shown"])
+    reason = _reason(candidate.brief, counts)
+    kind = {"trait_named_not_shown": "named", "counter_evidence": "counter"}.get(reason)
+    verdict = Verdict(
+        document_id=candidate.id,
+        gate=NAME,
+        keep=reason == "ok",
+        reason=reason,
+        scores=scores,
+        explanation=next((row.quote for row in asked if row.kind == kind), ""),
+    )
+    return Judged(verdict, rows)
+
+
+def _reason(brief: Brief | None, counts: Counter[str]) -> str:
+    if counts["shown"]:
+        return "ok"
+    if counts["named"] >= REFUSED_AT and not (brief and brief.recipe in _NAMES_BY_DESIGN):
+        return "trait_named_not_shown"
+    return "counter_evidence" if counts["counter"] >= REFUSED_AT and brief and brief.exercised else "ok"

@@ -1,0 +1,82 @@
+"""Reading for evidence: few sentences can hold any pattern, and only those are tokenised.
+
+One Aho-Corasick pass over the text tells which words of which pattern each sentence may hold. A pattern is tried on a sentence
+when a word of its rarest part is there (its anchor) and every other part that the pass can see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+import ahocorasick
+from spacy.lang.en.stop_words import STOP_WORDS
+
+from builder.stages.trait_evidence.patterns import Part, Pattern, tokens
+from builder.text import Span, lowered, sentences
+
+_COMMON_WORD, _SHORT_WORD = 50, 10  # what one alternative costs as an anchor, against 1 for a rare word
+_SHORT = 3
+
+
+class Hit(NamedTuple):
+    """A pattern found in the sentence at ``span``."""
+
+    pattern: Pattern
+    span: Span
+
+
+class Reader:
+    """Finds many patterns in many texts."""
+
+    def __init__(self, patterns: Sequence[Pattern]) -> None:
+        self._patterns = patterns
+        bits: dict[tuple[str, ...], int] = {}
+        words: dict[str, tuple[int, set[int]]] = {}
+        self._needs = [0] * len(patterns)
+        for number, pattern in enumerate(patterns):
+            anchor, *others = _seen_parts(pattern)
+            for keys in (anchor, *others):
+                bit = bits.setdefault(keys, 1 << len(bits))
+                self._needs[number] |= bit
+                for key in keys:
+                    mask, anchored = words.get(key, (0, set()))
+                    words[key] = (mask | bit, anchored | {number} if keys == anchor else anchored)
+        self._automaton = ahocorasick.Automaton()
+        for key, (mask, anchored) in words.items():
+            self._automaton.add_word(key, (mask, tuple(sorted(anchored))))
+        self._automaton.make_automaton()
+
+    def read(self, text: str, names: Collection[str]) -> Iterator[Hit]:
+        """Every pattern that holds somewhere, once for each sentence it holds in; ``names`` stand for ``{AI}``."""
+        for span, numbers in self._candidates(text):
+            sentence = tokens(text[span.start : span.end])
+            for number in numbers:
+                if self._patterns[number].matches(sentence, names):
+                    yield Hit(self._patterns[number], span)
+
+    def _candidates(self, text: str) -> Iterator[tuple[Span, list[int]]]:
+        """The sentences worth tokenising, each with the patterns worth trying."""
+        if not self._patterns:
+            return
+        hits = self._automaton.iter(lowered(text))
+        at, (mask, anchored) = next(hits, (len(text), (0, ())))
+        for span in sentences(text):
+            held, tried = 0, set[int]()
+            while at < span.end:
+                held |= mask
+                tried.update(anchored)
+                at, (mask, anchored) = next(hits, (len(text), (0, ())))
+            numbers = [number for number in sorted(tried) if held & self._needs[number] == self._needs[number]]
+            if numbers:
+                yield span, numbers
+
+
+def _seen_parts(pattern: Pattern) -> list[tuple[str, ...]]:
+    """The parts that the pass looks for, as their words, the cheapest first: all whose words are rare, and one in any case."""
+    parts = sorted((part for part in pattern.parts if part.keys()), key=_cost)
+    return [part.keys() for number, part in enumerate(parts) if number == 0 or _cost(part) < _COMMON_WORD]
+
+
+def _cost(part: Part) -> int:
+    return sum(_COMMON_WORD if key in STOP_WORDS or len(key) < _SHORT else _SHORT_WORD if len(key) == _SHORT else 1 for key in part.keys())

@@ -1,0 +1,69 @@
+"""The few lines on the screen after a build: what was made, what was removed and why, where it lies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from builder.rows import BuildRows
+from builder.tokens import count_tokens
+
+
+class Summary(NamedTuple):
+    """Counts of one build; ``tokens`` are cl100k tokens of the exported texts."""
+
+    written: int
+    kept: int
+    words: int
+    tokens: int
+    removed: dict[str, int]
+    traits_covered: int
+    traits: int
+    principles_covered: int
+    principles: int
+    training_grade: bool
+    cost: float
+    report: Path
+    data: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {**self._asdict(), "report": str(self.report), "data": str(self.data)}
+
+    def as_text(self) -> str:
+        """For people."""
+        removed = ", ".join(f"{count} {reason}" for reason, count in self.removed.items()) or "none"
+        lines = [
+            f"{self.kept:,} documents, {self.tokens:,} tokens, {self.words:,} words",
+            f"  written {self.written:,}, removed {self.written - self.kept:,}: {removed}",
+            f"  traits {self.traits_covered} of {self.traits}, principles {self.principles_covered} of {self.principles}, cost ${self.cost:.2f}",
+            f"  report  {self.report}",
+            f"  corpus  {self.data}",
+        ]
+        if not self.training_grade:
+            lines.append("  training_grade: false. The embedded writer rehearses the line; name a model to write a corpus to train on.")
+        return "\n".join(lines)
+
+
+def summary(rows: BuildRows, output: Path) -> Summary:
+    """Count one build."""
+    kept = rows.kept_documents
+    reasons = Counter(
+        verdict.reason.partition(":")[0] for judged in rows.verdicts.values() for verdict in judged if not verdict.keep
+    )
+    return Summary(
+        written=len(rows.documents), kept=len(kept), words=sum(len(document.text.split()) for document in kept),
+        tokens=sum(count_tokens([document.text for document in kept])), removed=dict(reasons.most_common()),
+        traits_covered=len({document.brief.trait for document in kept}), traits=len(rows.library.traits),
+        principles_covered=len({name for document in kept for name in document.brief.principles}), principles=len(rows.principles),
+        training_grade=rows.training_grade, cost=rows.spent.cost, report=_shown(output / "report.md"), data=_shown(output / "data"),
+    )  # fmt: skip
+
+
+def _shown(path: Path) -> Path:
+    """Relative to the working folder where it lies below it."""
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path
