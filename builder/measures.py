@@ -24,11 +24,17 @@ _RUN_KEPT = 0.8  # a phrase grows over neighbouring 5-grams while they stand in 
 
 _NAME = re.compile(r"(?<=[^\W\d_A-Z][ ,])[^\W\d_a-z][^\W\d_]+|(?<=[,;] )[^\W\d_a-z][^\W\d_]+")
 _NOT_NAMES = frozenset(
-    ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december", "english", "french", "spanish", "german", "mr", "mrs", "ms", "dr", "sir", "madam", "ok", "ai"]
+    f"{name}{plural}"
+    for plural in ("", "s")
+    for name in (
+        *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "january", "february", "march", "april", "may"),
+        *("june", "july", "august", "september", "october", "november", "december", "mr", "mrs", "ms", "dr", "sir", "madam", "ok", "ai"),
+    )
 )
 # "not X but Y" and "it was not X. It was Y", both within a sentence or two
 _NOT_BUT = re.compile(
-    r"\bnot\b[^.!?;\n]{2,60}?[, ]but\b|\b(?:is|was|are|were)(?:n't| not)\b[^.!?;\n]{2,60}[.;,\u2014] ?(?:it|they|that|this|he|she)(?:'s| is| was| are| were)\b"
+    r"\bnot\b[^.!?;\n]{2,60}?[, ]but\b"
+    r"|\b(?:is|was|are|were)(?:n't| not)\b[^.!?;\n]{2,60}[.;,\u2014] ?(?:it|they|that|this|he|she)(?:'s| is| was| are| were)\b"
 )
 _NUMBER = re.compile(r"\d+")
 
@@ -206,7 +212,8 @@ def phrases(texts: Sequence[str], most: int = 15) -> Wordings:
             example = int(owners[np.argmax(joined == known[at])])
             text, grams = _run(texts[example], int(known[at]), known, counts)
             used.update(grams)
-            found.append(Repeat(text, int(counts[at]), example))
+            if not any(f" {shorter.text} " in f" {text} " for shorter in found):
+                found.append(Repeat(text, int(counts[at]), example))
     return Wordings(tuple(found), coverage)
 
 

@@ -126,7 +126,8 @@ class Brief(Record):
 
     ``position`` is its place in the plan (0-based), ``seed`` the source of every later draw. ``what`` is the act that shows the
     trait, ``how`` the way it comes about, ``why`` what makes it that trait and how the text carries the reason.
-    ``exercised`` is false where the trait rightly stays idle.
+    ``exercised`` is false where the trait rightly stays idle. ``bystander`` stands outside the matter: a witness who tells it, or
+    whom a letter is to.
     """
 
     id: Id
@@ -158,6 +159,7 @@ class Brief(Record):
     character: Person
     asker: Person
     other: Person
+    bystander: Person
     place: str
     forbidden: tuple[str, ...] = ()
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from builder.library import Library
 from builder.recipe import BuildRecipe
-from builder.records import Brief, Constitution, CorpusRecord, Document, Evidence, Principle, Verdict
+from builder.records import Brief, Constitution, CorpusRecord, Document, Evidence, Principle, Verdict, digest
 
 
 class Spent(NamedTuple):
@@ -43,6 +43,11 @@ class BuildRows(_Rows):
     def kept(self) -> frozenset[str]:
         """The ids of the exported documents."""
         return frozenset(record.id for record in self.records)
+
+    @cached_property
+    def corpus_hash(self) -> str:
+        """SHA-256 over the exported ids and texts, in export order: the same corpus has the same hash, whatever it cost."""
+        return digest("\0".join(record.id + record.text for record in self.records))
 
     @cached_property
     def principles(self) -> dict[str, Principle]:

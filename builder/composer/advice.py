@@ -19,8 +19,7 @@ def compose(brief: Brief, shelf: Shelf) -> tuple[str, tuple[Turn, ...]]:
     turns = [Turn(role="user", content=_asked(brief, shelf, dilemma, telling, layout)),
              Turn(role="assistant", content=_answered(brief, shelf, dilemma, telling, layout))]  # fmt: skip
     if layout == "advice-follow-up" or (brief.length != "short" and rng.random() < 0.5):
-        turns.append(Turn(role="user", content=_line(shelf, telling, "follow-up", "ask")))
-        turns.append(Turn(role="assistant", content=_followed(brief, shelf, dilemma, telling)))
+        turns += _follow_up(shelf, telling)
     return _as_text(shelf, telling, turns, layout), tuple(turns)
 
 
@@ -48,10 +47,12 @@ def _answered(brief: Brief, shelf: Shelf, dilemma: Dilemma, telling: Telling, la
     return "\n\n".join(part for part in parts if part)
 
 
-def _followed(brief: Brief, shelf: Shelf, dilemma: Dilemma, telling: Telling) -> str:
-    reasons = shelf.trait(brief).reasons
-    own = telling.draw("reasons", reasons) if reasons else ""
-    return " ".join(part for part in (_line(shelf, telling, "follow-up", "answer"), own, _line(shelf, telling, "follow-up", "rest")) if part)
+def _follow_up(shelf: Shelf, telling: Telling) -> list[Turn]:
+    """An objection and the answer to it: the two lists of the bank run side by side."""
+    asks, answers = shelf.lines("advice", "follow-up", "ask"), shelf.lines("advice", "follow-up", "answer")
+    chosen = telling.rng.randrange(min(len(asks), len(answers)))
+    answer = f"{telling.tell(answers[chosen])} {_line(shelf, telling, 'follow-up', 'rest')}"
+    return [Turn(role="user", content=telling.tell(asks[chosen])), Turn(role="assistant", content=answer)]
 
 
 def _line(shelf: Shelf, telling: Telling, entry: str, beat: str) -> str:

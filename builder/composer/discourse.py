@@ -7,8 +7,8 @@ documents take up a second, neighbouring trait.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 from builder.composer.shelf import Shelf
 from builder.composer.story import open_telling
@@ -18,18 +18,24 @@ from builder.records import Brief
 _SECOND_TRAIT_FROM = 400  # words: one trait's entry fills about this much
 
 
-class Discourse(NamedTuple):
+_SUBJECT = re.compile(r"^It(?= [a-z]+s\b)")
+
+
+class Discourse:
     """What a layout needs: the brief, the telling, and the traits whose entries are drawn from, first the brief's own."""
 
-    brief: Brief
-    telling: Telling
-    shelf: Shelf
-    traits: tuple[str, ...]
+    def __init__(self, brief: Brief, telling: Telling, shelf: Shelf, traits: tuple[str, ...]) -> None:
+        self.brief, self.telling, self.shelf, self.traits = brief, telling, shelf, traits
+        self._introduced = False
 
     def take(self, beat: str, count: int = 1, trait: int = 0) -> str:
         """The next ``count`` sentences of a beat, as one paragraph about the character by its name in this document."""
-        entry = self.shelf.dilemmas(self.traits[trait % len(self.traits)], "discourse")[0]
-        told = [self.telling.draw(f"{beat}:{trait}", entry.beats[beat]) for _ in range(count)]
+        number = trait % len(self.traits)
+        entry = self.shelf.dilemmas(self.traits[number], "discourse")[0]
+        told = [self.telling.draw(f"{beat}:{number}", entry.beats[beat]) for _ in range(count)]
+        if not self._introduced and "the character" not in told[0].lower():
+            told[0] = _SUBJECT.sub("The character", told[0], count=1)
+        self._introduced = True
         return self.telling.paragraph(*(self._named(text) for text in dict.fromkeys(told)))
 
     def line(self, slot: str) -> str:
@@ -101,7 +107,7 @@ def _notes(doc: Discourse) -> list[str]:
 def _thread(doc: Discourse) -> list[str]:
     """Several people, several views."""
     people = [doc.telling.asker.given, doc.telling.other.given, doc.telling.asker.family, doc.telling.other.family]
-    posts = [("before_example", ("claim", "example")), ("before_objection", ("objection",)), ("before_because", ("because", "because")),
+    posts = [("before_example", ("example", "claim")), ("before_objection", ("objection",)), ("before_because", ("because", "because")),
              ("before_objection", ("objection", "limit")), ("before_answer", ("answer", "claim")), ("before_limit", ("limit",))]  # fmt: skip
     parts = [doc.line("heading")]
     for number in range(len(doc.traits)):

@@ -41,9 +41,12 @@ class Piece(NamedTuple):
 
 
 @cache
-def compile_variant(text: str) -> tuple[Piece, ...]:
-    """Cut a variant into pieces. Cached: a bank is compiled once a process."""
-    return _cut(text, "")
+def compile_variant(text: str, inside: bool = False) -> tuple[Piece, ...]:
+    """Cut a variant into pieces; ``inside`` a sentence its first slot takes no capital. Cached: a bank is compiled once a process."""
+    return _cut(text, _WITHIN if inside else "")
+
+
+_WITHIN = "and "  # any words that a sentence could have begun with
 
 
 def _cut(text: str, before: str) -> tuple[Piece, ...]:

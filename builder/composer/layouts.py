@@ -14,8 +14,14 @@ from builder.composer.story import Beat, Story
 Layout = Callable[[Story], str]
 
 # A paragraph starts before these; in between, beats flow on. ``_MAY_START`` kinds break only sometimes.
-_STARTS = frozenset(["witness_in", "opening", "sight", "talk", "trouble", "request", "witness_knows", "lead", "memory", "act", "reply", "outcome", "later", "ending"])
-_MAY_START = frozenset(["custom", "complication", "turn", "doubt", "press", "settle", "own_reason", "cost", "second_aside", "second_sight", "stakes"])
+_STARTS = frozenset(
+    "witness_in opening sight second_sight third_sight talk second_talk trouble request witness_knows lead memory act reply outcome later "
+    "ending".split()
+)
+_MAY_START = frozenset(
+    "custom second_custom complication second_complication second_work turn doubt press second_press settle own_reason cost second_aside "
+    "stakes".split()
+)
 FIRST_PAST = Voice("first", "past")
 THIRD_PRESENT = Voice("third", "present")
 
@@ -23,10 +29,12 @@ THIRD_PRESENT = Voice("third", "present")
 def paragraphs(story: Story, beats: Iterable[Beat], voice: Voice | None = None) -> list[str]:
     """The beats told as paragraphs."""
     groups: list[list[str]] = []
+    scene = ""
     for beat in beats:
         breaks = beat.kind in _STARTS or (beat.kind in _MAY_START and story.telling.rng.random() < 0.4)
-        if breaks or not groups:
+        if breaks or beat.scene != scene:
             groups.append([])
+        scene = beat.scene
         groups[-1].append(beat.variant)
     return [story.telling.paragraph(*group, voice=voice) for group in groups]
 
@@ -44,7 +52,8 @@ def prose(story: Story) -> str:
 def letter(story: Story) -> str:
     """A dated line, a salutation, the story, a sign-off."""
     body = paragraphs(story, story.beats)
-    return joined([story.line("heading"), story.line("salutation"), *body, story.line("sign_off")])
+    who = "witness_" if story.brief.pov == "witness" else ""
+    return joined([story.line("heading"), story.line(f"{who}salutation"), *body, story.line(f"{who}sign_off")])
 
 
 def diary(story: Story) -> str:
@@ -113,8 +122,7 @@ def footnoted(story: Story) -> str:
     notes: list[str] = []
     body: list[str] = [story.line("heading")]
     above = ("arrival", "trouble", "choice", "after")
-    below = [told for told in paragraphs(story, story.scene("deliberation"))]
-    marks = iter(below)
+    marks = iter(paragraphs(story, story.scene("deliberation")))
     for text in (text for scene in above for text in paragraphs(story, story.scene(scene))):
         note = next(marks, None) if body[1:] else None
         if note:

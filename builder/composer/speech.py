@@ -38,7 +38,7 @@ def turns(beat: Beat) -> Iterator[Turn]:
     for match in _QUOTE.finditer(variant):
         between = variant[at : match.start()]
         action = _without_tag(between, bool(spoken))
-        here = _speaker(variant[match.end() :], between, _DEFAULT.get(beat.kind, "other"))
+        here = _speaker(variant[match.end() :], between, _unnamed(beat.kind, speaker if spoken and not action else "", between))
         if spoken and (action or here != speaker):
             yield Turn(speaker, _closed(spoken))
             spoken = ""
@@ -52,6 +52,15 @@ def turns(beat: Beat) -> Iterator[Turn]:
     rest = _without_tag(variant[at:], bool(spoken))
     if rest:
         yield Turn("", rest)
+
+
+def _unnamed(kind: str, last: str, between: str) -> str:
+    """Who speaks a quote without a tag: the same person after a tag, the one spoken to where quotes stand side by side."""
+    if not last:
+        return _DEFAULT.get(kind, "other")
+    if between.strip():
+        return last
+    return "asker" if last == "character" else "character"
 
 
 def _closed(spoken: str) -> str:
@@ -149,7 +158,7 @@ def interview(story: Story) -> str:
     """Questions by someone with a recorder; the character (or the witness) answers, in paragraphs."""
     asks = story.line("interviewer") or "Q"
     witness = story.brief.pov == "witness"
-    name = story.telling.other.given if witness else speakers(story)["character"]
+    name = story.brief.bystander.given if witness else speakers(story)["character"]
     voice = Voice("third", "past") if witness else FIRST_PAST
     blocks, answer = [story.line("heading")], list[str]()
     for beat in story.beats:

@@ -6,6 +6,7 @@ The beats stand in five scenes: arrival, trouble, deliberation, choice, after. A
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -52,18 +53,18 @@ class Story(NamedTuple):
 
 # Where each kind of beat stands, in reading order. The first column is the scene; several deliberation orders exist so that
 # documents do not all think in the same sequence.
-_ARRIVAL = ("witness_in", "opening", "after_opening", "sight", "work", "custom", "aside", "talk")
-_TROUBLE = ("trouble", "stakes", "complication", "request", "business")
+_ARRIVAL = ("witness_in", "opening", "after_opening", "sight", "work", "custom", "aside", "talk", "second_work", "third_sight")
+_TROUBLE = ("trouble", "stakes", "complication", "second_talk", "request", "business", "second_complication")
 _DELIBERATIONS = (
-    ("witness_knows", "lead", "pull", "turn", "reason", "own_reason", "press", "doubt", "memory", "settle"),
-    ("witness_knows", "lead", "pull", "doubt", "turn", "reason", "press", "memory", "own_reason", "settle"),
-    ("witness_knows", "pull", "lead", "turn", "reason", "memory", "doubt", "own_reason", "press", "settle"),
-    ("witness_knows", "lead", "memory", "pull", "turn", "reason", "doubt", "press", "own_reason", "settle"),
+    ("witness_knows", "lead", "pull", "turn", "reason", "own_reason", "press", "doubt", "memory", "second_press", "settle"),
+    ("witness_knows", "lead", "pull", "doubt", "turn", "reason", "press", "memory", "own_reason", "second_press", "settle"),
+    ("witness_knows", "pull", "lead", "turn", "reason", "memory", "doubt", "own_reason", "second_press", "press", "settle"),
+    ("witness_knows", "lead", "memory", "pull", "turn", "reason", "second_press", "doubt", "press", "own_reason", "settle"),
 )
 _CHOICE = ("act", "manner", "reply")
 _AFTERS = (
-    ("outcome", "cost", "second_sight", "later", "second_aside", "ending"),
-    ("cost", "outcome", "second_aside", "later", "second_sight", "ending"),
+    ("outcome", "cost", "second_sight", "second_custom", "later", "second_aside", "ending"),
+    ("cost", "outcome", "second_aside", "later", "second_custom", "second_sight", "ending"),
 )
 _REQUIRED = frozenset(
     ["opening", "trouble", "request", "lead", "pull", "turn", "reason", "act", "reply", "outcome", "cost", "ending"]
@@ -71,7 +72,8 @@ _REQUIRED = frozenset(
 # What a longer document adds, most telling first.
 _OPTIONAL = (
     "doubt", "after_opening", "settle", "own_reason", "stakes", "press", "work", "sight", "complication", "memory", "aside", "later",
-    "talk", "custom", "business", "manner", "second_aside", "second_sight",
+    "talk", "custom", "business", "manner", "second_aside", "second_sight", "second_work", "second_press", "second_talk", "second_custom",
+    "third_sight", "second_complication",
 )  # fmt: skip
 _DIALOGUE_GAIN = 1.02  # names and filled slots make told text slightly longer than its template
 
@@ -92,11 +94,25 @@ def build(brief: Brief, shelf: Shelf) -> Story:
 def open_telling(brief: Brief, shelf: Shelf, rng: random.Random) -> Telling:
     """A telling with the words of the brief's role and setting."""
     role, setting = shelf.library.roles[brief.role], shelf.library.settings[brief.setting]
-    words = {**setting.words, **role.words, "place": (brief.place,), "day": _DAYS}
+    words = {**setting.words, **role.words, "place": (brief.place,), "day": _DAYS, "reader": (brief.bystander.given,)}
+    words["client"] = _fitting(words["client"], brief.asker.pronoun)
+    words["colleague"] = _fitting(words["colleague"], brief.other.pronoun)
     if brief.identity == "human":
         words["role"] = (role.human_title,)
     voice = Voice("first" if brief.pov == "first" else "third", "present" if brief.tense == "present" else "past")
     return Telling(rng, voice, _called(brief, words["role"], rng), brief.asker, brief.other, words)
+
+
+_GENDERED = {
+    "she": re.compile(r"\b(?:man|widower|father|boy|schoolboy|uncle|grandfather|son|schoolmaster|tailor|foreman|watchman|linesman|comedian)\b"),
+    "he": re.compile(r"\b(?:woman|widow|wife|mother|daughter|bride|girl|schoolgirl|grandmother|aunt|sister|mistress|seamstress|daughter-in-law)\b"),
+}
+
+
+def _fitting(phrases: Lines, pronoun: str) -> Lines:
+    """What a person may be called without being the wrong sex; all phrases where none fits."""
+    unfit = _GENDERED.get(pronoun)
+    return tuple(phrase for phrase in phrases if not (unfit and unfit.search(re.sub(r"\w+'s ", "", phrase)))) or phrases
 
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -132,13 +148,10 @@ def _pools(brief: Brief, shelf: Shelf, dilemma: Dilemma, telling: Telling) -> It
     for kind, entry in (("memory", "memory"), ("talk", "colleague-talk"), ("business", "business"), ("complication", "complication"),
                         ("work", "task-work")):  # fmt: skip
         yield kind, shelf.lines("generic", entry)
-    asides = shelf.lines("tones", brief.tone, "aside")
-    yield "aside", asides
-    yield "second_aside", asides
+    yield "aside", shelf.lines("tones", brief.tone, "aside")
     yield "manner", shelf.lines("tones", brief.tone, "manner")
     words = shelf.library.settings[brief.setting].words
     yield "sight", words.get("sights", ())
-    yield "second_sight", words.get("sights", ())
     yield "custom", words.get("custom", ())
     yield "own_reason", _own_reasons(brief, shelf, telling)
     if brief.pov == "witness":
@@ -158,7 +171,9 @@ def _own_reasons(brief: Brief, shelf: Shelf, telling: Telling) -> Lines:
     return tuple(reason for reason in reasons if not {"I", "I'm", "I'd", "I'll", "my", "me"} & set(reason.split()))
 
 
-_SAME_DECK = {"second_aside": "aside", "second_sight": "sight"}
+def _deck(kind: str) -> str:
+    """A second or third beat of a kind comes from the same deck, so that none is drawn twice."""
+    return kind.removeprefix("second_").removeprefix("third_")
 
 
 def _choose(brief: Brief, pools: dict[str, Lines], telling: Telling) -> dict[str, str]:
@@ -169,9 +184,9 @@ def _choose(brief: Brief, pools: dict[str, Lines], telling: Telling) -> dict[str
 
     def take(kind: str) -> None:
         nonlocal words
-        variants = pools.get(kind, ())
+        variants = pools.get(_deck(kind), ())
         if variants:
-            chosen[kind] = telling.draw(_SAME_DECK.get(kind, kind), variants)
+            chosen[kind] = telling.draw(_deck(kind), variants)
             words += len(chosen[kind].split()) * _DIALOGUE_GAIN
 
     for kind in sorted(_REQUIRED):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 from builder.composer.grammar import (
     ASKER_PRONOUNS,
@@ -29,6 +31,37 @@ _FRESH = frozenset({"detail", "spot", "weather", "time", "food", "sound"})
 _SENTENCES_PER_NAME = 4  # a reader loses the thread of a bare pronoun after about this many slots
 
 
+_NOUNS = frozenset("record product instrument cross_check boss workplace small_thing access role detail sound food client colleague".split())
+_BETWEEN_SUBJECT_AND_VERB = frozenset((" ", " still ", " never ", " also ", " only ", " always ", " already ", " now ", " itself "))
+_HEAD_ENDS = re.compile(r",| (?:of|that|who|which|in|from|on|at|with|for|by|beside|between|behind|under|over|above|below|to|without|nobody|left|kept|upstairs|[a-z]+ing)\b")
+
+
+@cache
+def is_plural(phrase: str) -> bool:
+    """Whether a noun phrase of the banks is plural, by its head noun.
+
+    >>> is_plural("the handover notes"), is_plural("the gauge at the next quay"), is_plural("the boss")
+    (True, False, False)
+    """
+    head = _HEAD_ENDS.split(phrase, maxsplit=1)[0].split()[-1:]
+    return bool(head) and (head[0] in ("people", "men", "women", "children") or bool(re.search(r"[^siu'\u2019]s$", head[0])) and head[0] != "summons")
+
+
+_ADDRESSED_LAST = re.compile(r", \{name\}(?=[.?!,\"])")
+_ADDRESSED_FIRST = re.compile(r'(^|")\{name\}, (\w)')
+
+
+@cache
+def without_address(variant: str) -> str:
+    """A variant in which nobody calls the character by name: one that has none is spoken to without.
+
+    >>> without_address('"Well, {name}? Tell {name} so."')
+    '"Well? Tell {name} so."'
+    """
+    told = _ADDRESSED_LAST.sub("", variant)
+    return _ADDRESSED_FIRST.sub(lambda match: match[1] + match[2].upper(), told)
+
+
 class Telling:
     """Fills slots for one document. Draws from ``rng`` only, so the same brief gives the same words.
 
@@ -40,6 +73,7 @@ class Telling:
     ) -> None:
         self.rng = rng
         self.voice = voice
+        self.unnamed = character.given.startswith("the ")
         self.character, self.asker, self.other = character, asker, other
         self._words = words
         self._kept: dict[str, str] = {}
@@ -66,7 +100,7 @@ class Telling:
 
     def tell(self, variant: str, voice: Voice | None = None) -> str:
         """One variant in the document's voice, or in another."""
-        told = self._fill(compile_variant(variant), voice or self.voice)
+        told = self._fill(compile_variant(without_address(variant) if self.unnamed else variant), voice or self.voice)
         return told[:1].upper() + told[1:]
 
     def phrase(self, slot: str) -> str:
@@ -74,16 +108,25 @@ class Telling:
         return self._word(slot, self.voice)
 
     def _fill(self, pieces: tuple[Piece, ...], voice: Voice) -> str:
-        told = "".join(self._piece(piece, voice) for piece in pieces)
-        return told.replace("can not ", "cannot ") if "can not " in told else told
+        parts: list[str] = []
+        several = False  # whether the subject just named is plural, so that its verb can agree
+        for piece in pieces:
+            told = self._piece(piece, voice, several)
+            if not piece.slot:
+                several = several and told in _BETWEEN_SUBJECT_AND_VERB
+            elif piece.slot in _NOUNS:
+                several = is_plural(told)
+            parts.append(told)
+        filled = "".join(parts)
+        return filled.replace("can not ", "cannot ") if "can not " in filled else filled
 
-    def _piece(self, piece: Piece, voice: Voice) -> str:
+    def _piece(self, piece: Piece, voice: Voice, several: bool) -> str:
         if not piece.slot:
             return piece.text
         if piece.slot == "|":
             told = self._fill(self.rng.choice(piece.choices), voice)
         elif piece.slot in VERB_SLOTS:
-            told = finite(piece.slot, piece.text, voice)
+            told = finite("p" if several and piece.slot == "s" else piece.slot, piece.text, voice)
         elif piece.slot in MODALS:
             told = piece.slot if voice.tense == "past" else MODALS[piece.slot]
         else:
@@ -102,10 +145,10 @@ class Telling:
         if slot in ("asker_short", "other_short", "name"):
             return {"asker_short": self.asker, "other_short": self.other, "name": self.character}[slot].given
         if slot in _FRESH:
-            return self._fill(compile_variant(self.draw(slot, self._phrases(slot))), voice)
+            return self._fill(compile_variant(self.draw(slot, self._phrases(slot)), inside=True), voice)
         if slot not in self._kept:
             self._kept[slot] = self.rng.choice(list(self._phrases(slot)))
-        return self._fill(compile_variant(self._kept[slot]), voice)
+        return self._fill(compile_variant(self._kept[slot], inside=True), voice)
 
     def _phrases(self, slot: str) -> Sequence[str]:
         try:

@@ -19,6 +19,7 @@ _CROSSED = ("form", "deliberation")
 _UNEVEN = 2.0  # the fullest level over the emptiest; free writers reach 22.6, deficit briefs 1.9
 _SHOWN_GAPS = 12
 _MOST_GAPS = 500
+_LEAST_RATE = 0.05  # a trait that hardly ever passes asks for better prompts, not for twenty times the briefs
 
 
 def traits(counted: Counted) -> Section:
@@ -36,7 +37,7 @@ def traits(counted: Counted) -> Section:
     drawn = [name for name in levels if name in targets]
     picture = Picture(
         "traits",
-        f"Bar chart: share of the kept documents for each of {len(drawn)} traits, with a mark at the target share; the table holds the same numbers.",
+        f"Bar chart: share of kept documents for each of {len(drawn)} traits, a mark at the target; the table holds the same numbers.",
         bars_against(drawn, [100 * (levels[name]["share"] or 0) for name in drawn], [100 * targets[name] for name in drawn], "% of kept documents"),
     )  # fmt: skip
     findings = []
@@ -131,7 +132,13 @@ def interactions(counted: Counted) -> Section:
         possible = np.array([[counted.feasible(factor, name, level) for name in names] for level in columns], bool)
         holes = int((possible & (counts == 0)).sum())
         alt = f"Heat map of kept documents, {len(columns)} {factor} levels by {len(names)} traits: {holes} of {int(possible.sum())} cells are empty."
-        pictures.append(Picture(f"trait_{factor}", alt, heat_map(columns, names, counts.reshape(len(columns), len(names)), possible.reshape(len(columns), len(names)))))
+        pictures.append(
+            Picture(
+                f"trait_{factor}",
+                alt,
+                heat_map(columns, names, counts.reshape(len(columns), len(names)), possible.reshape(len(columns), len(names))),
+            )
+        )
         body += [image(pictures[-1]), details(f"trait x {factor} as a table", _cross_table(factor, columns, names, counts))]
     found = {kind: [t_way(*_story_rows(counted, kind), strength) for strength in (2, 3)] for kind in _first_kind(counted)}
     numbers = {f"{row.strength}_way": _t_way_numbers(row) for rows in found.values() for row in rows}
@@ -152,7 +159,11 @@ def _story_rows(counted: Counted, kind: str) -> tuple[list[dict[str, str]], Any,
 
 def _t_way_numbers(row: TWay) -> dict[str, Any]:
     covered = {f"at_least_{depth}": round(share, 6) for depth, share in zip(DEPTHS, row.covered, strict=True)}
-    return {"possible": row.possible, **covered, **{f"reachable_{depth}": round(share, 6) for depth, share in zip(DEPTHS, row.reachable, strict=True)}}
+    return {
+        "possible": row.possible,
+        **covered,
+        **{f"reachable_{depth}": round(share, 6) for depth, share in zip(DEPTHS, row.reachable, strict=True)},
+    }
 
 
 def _t_way_table(kind: str, rows: Sequence[TWay]) -> str:
@@ -193,22 +204,25 @@ def gaps(counted: Counted) -> Section:
     rows = ((gap.trait, f"{gap.axis} = {gap.level}", gap.kept, number(gap.target, 1), gap.briefs) for gap in found[:_SHOWN_GAPS])
     body = [
         "Cells of trait x one axis, emptiest first; only cells that should hold at least one document are listed. *Briefs* is what it"
-        " takes to fill the cell at the share of briefs that were kept so far for that trait.",
+        " takes to fill the cell at the share of that trait's briefs that passed the gates so far.",
         table(("trait", "level", "kept", "target", "briefs"), rows, left=2) or "No cell lies more than one document under its target.",
     ]
     if len(found) > _SHOWN_GAPS:
         body.append(f"{len(found) - _SHOWN_GAPS} more, with these, under `gaps.next` in `coverage.json` (at most {_MOST_GAPS}).")
-    numbers = {"cells": len(found), "briefs": missing, "next": [gap._asdict() | {"target": round(gap.target, 3)} for gap in found[:_MOST_GAPS]]}
+    numbers = {
+        "cells": len(found),
+        "briefs": missing,
+        "next": [gap._asdict() | {"target": round(gap.target, 3)} for gap in found[:_MOST_GAPS]],
+    }
     return Section("gaps", "Gaps and the next briefs", body, numbers)
 
 
 def _gaps(counted: Counted) -> list[Gap]:
-    asked = Counter(brief.trait for brief in counted.rows.briefs)
     found = []
     for factor, cells in counted.cells.items():
         total = len(counted.varying(factor))
         for name, weight in counted.targets["trait"].items():
-            rate = max(len(counted.by_trait.get(name, ())) / asked[name] if asked[name] else 1.0, 0.05)
+            rate = max(counted.compliance.get(name, 1.0), _LEAST_RATE)
             for level, share in counted.targets[factor].items():
                 target, kept = total * weight * share, cells[name, level]
                 if target >= 1 and target - kept >= 1 and counted.feasible(factor, name, level):

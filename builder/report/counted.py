@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from builder.measures import SAMPLE_TEXTS, first_words
-from builder.records import Document, Evidence
+from builder.records import Document, Evidence, Verdict
 from builder.rows import BuildRows
 from builder.stages.plan.factors import AXES, Space, space
 from builder.tokens import count_tokens
 
 SCANNED = 20_000  # documents read for repeated wordings: enough to see a template, and memory stays flat beyond
+OVER_TARGET = "over_target"  # the reason of ``select``: more good documents than were asked for
 FACTORS = ("trait", "form", "role", "setting", "identity", *AXES)
 
 
@@ -68,6 +69,21 @@ class Counted:
         return found
 
     @cached_property
+    def removed(self) -> Mapping[str, Verdict]:
+        """Document id -> the verdict that removed it."""
+        return {verdict.document_id: verdict for judged in self.rows.verdicts.values() for verdict in judged if not verdict.keep}
+
+    @cached_property
+    def compliance(self) -> Mapping[str, float]:
+        """Trait -> share of its briefs whose document no gate found fault with; being over the target is no fault."""
+        asked, good = Counter[str](), Counter[str]()
+        for brief in self.rows.briefs:
+            asked[brief.trait] += 1
+            verdict = self.removed.get(brief.id)
+            good[brief.trait] += verdict is None or verdict.reason.partition(":")[0] == OVER_TARGET
+        return {trait: good[trait] / count for trait, count in asked.items()}
+
+    @cached_property
     def spaces(self) -> Mapping[str, Space]:
         """Recipe -> the levels it draws from, with weights and constraints."""
         recipe = self.rows.recipe
@@ -109,9 +125,7 @@ class Counted:
 
     def feasible(self, factor: str, trait: str, level: str) -> bool:
         """Whether some recipe may draw a trait together with a level."""
-        return any(
-            level in drawn.factors.get(factor, {}) and drawn.fits({"trait": trait}, factor, level) for drawn in self.spaces.values()
-        )
+        return any(level in drawn.factors.get(factor, {}) and drawn.fits({"trait": trait}, factor, level) for drawn in self.spaces.values())
 
     def _drawn(self, purpose: str, most: int) -> Sequence[Document]:
         if len(self.kept) <= most:

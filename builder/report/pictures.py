@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "bildung",
     "svg.fonttype": "none",
     "font.family": "DejaVu Sans",
@@ -47,15 +47,15 @@ def _figure(width: float, height: float) -> Iterator[Drawn]:
 
 def heat_map(rows: Sequence[str], columns: Sequence[str], counts: NDArray[np.int64], possible: NDArray[np.bool_]) -> bytes:
     """Documents in each cell: blue where there are some, red where there are none, grey where the plan allows none."""
-    from matplotlib.colors import ListedColormap
+    from matplotlib import colormaps
+    from matplotlib.colors import to_rgba
 
     with _figure(2.6 + 0.34 * len(columns), 1.9 + 0.26 * len(rows)) as (axes, buffer):
         most = max(int(counts.max(initial=0)), 1)
-        holes = np.where(possible & (counts == 0), 0.0, np.nan)
-        closed = np.where(~possible & (counts == 0), 0.0, np.nan)
-        axes.pcolormesh(np.where(counts > 0, counts, np.nan), cmap="Blues", vmin=-0.25 * most, vmax=1.25 * most, edgecolors="white", linewidth=0.5)
-        for cells, colour in ((holes, _HOLE), (closed, _CLOSED)):
-            axes.pcolormesh(cells, cmap=ListedColormap([colour]), edgecolors="white", linewidth=0.5)
+        cells = colormaps["Blues"](0.2 + 0.6 * counts / most)
+        cells[counts == 0] = to_rgba(_CLOSED)
+        cells[possible & (counts == 0)] = to_rgba(_HOLE)
+        axes.pcolormesh(cells, edgecolors="white", linewidth=0.5)
         if counts.size <= _MOST_LABELS:
             for (row, column), count in np.ndenumerate(counts):
                 shade = "white" if count > 0.6 * most else "black"
@@ -108,11 +108,11 @@ def ranges(measures: Sequence[Range]) -> bytes:
     with _figure(7, 0.9 + 0.42 * len(measures)) as (axes, buffer):
         for place, measure in enumerate(measures):
             widest = max(measure.human, measure.high, measure.corpus or 0.0) or 1.0
-            axes.plot([measure.low / widest, measure.high / widest], [place, place], color=_GREY, linewidth=9, alpha=0.5, solid_capstyle="butt")
+            axes.barh(place, (measure.high - measure.low) / widest, left=measure.low / widest, height=0.4, color=_GREY, alpha=0.5)
             axes.plot([measure.human / widest], [place], "|", color=_ORANGE, markersize=16, markeredgewidth=3)
             if measure.corpus is not None:
                 axes.plot([measure.corpus / widest], [place], "o", color=_BLUE, markersize=8)
-        axes.plot([], [], color=_GREY, linewidth=9, alpha=0.5, label="22 models")
+        axes.barh([], [], color=_GREY, alpha=0.5, label="22 models")
         axes.plot([], [], "|", color=_ORANGE, markersize=12, markeredgewidth=3, label="human")
         axes.plot([], [], "o", color=_BLUE, label="this corpus")
         axes.set_yticks(range(len(measures)), [measure.label for measure in measures])

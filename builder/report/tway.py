@@ -47,9 +47,7 @@ def t_way(rows: Sequence[Mapping[str, str]], space: Space, factors: Sequence[str
     return TWay(strength, possible, tuple((covered / whole).tolist()), tuple((reachable / whole).tolist()))
 
 
-def _joint(
-    chosen: Sequence[str], codes: Mapping[str, NDArray[np.int64]], levels: Mapping[str, Mapping[str, int]]
-) -> NDArray[np.int64]:
+def _joint(chosen: Sequence[str], codes: Mapping[str, NDArray[np.int64]], levels: Mapping[str, Mapping[str, int]]) -> NDArray[np.int64]:
     joint = np.zeros(len(codes[chosen[0]]), np.int64)
     for factor in chosen:
         joint = joint * len(levels[factor]) + codes[factor]

@@ -127,13 +127,14 @@ def _tension(context: Context, row: Row, rng: random.Random) -> Tension | None:
 def _people(context: Context, row: Row, rng: random.Random) -> dict[str, Person]:
     asker = _person(context, row["setting"], rng, ())
     other = _person(context, row["setting"], rng, (asker,))
+    bystander = _person(context, row["setting"], rng, (asker, other))
     identity = row["identity"]
     if identity == "human":
-        character = _person(context, row["setting"], rng, (asker, other))
+        character = _person(context, row["setting"], rng, (asker, other, bystander))
     else:
         given = {"named": context.recipe.identity.name, "invented": rng.choice(context.library.invented_ais)}.get(identity, "")
         character = Person(given=given, family="", pronoun="it")
-    return {"asker": asker, "other": other, "character": character}
+    return {"asker": asker, "other": other, "character": character, "bystander": bystander}
 
 
 def _person(context: Context, setting: str, rng: random.Random, taken: tuple[Person, ...]) -> Person:

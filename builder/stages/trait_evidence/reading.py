@@ -6,13 +6,13 @@ when a word of its rarest part is there (its anchor) and every other part that t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import ahocorasick
 from spacy.lang.en.stop_words import STOP_WORDS
 
-from builder.stages.trait_evidence.patterns import Part, Pattern, tokens
+from builder.stages.trait_evidence.patterns import Part, Pattern, Sentence, tokens
 from builder.text import Span, lowered, sentences
 
 _COMMON_WORD, _SHORT_WORD = 50, 10  # what one alternative costs as an anchor, against 1 for a rare word
@@ -47,10 +47,10 @@ class Reader:
             self._automaton.add_word(key, (mask, tuple(sorted(anchored))))
         self._automaton.make_automaton()
 
-    def read(self, text: str, names: Collection[str]) -> Iterator[Hit]:
+    def read(self, text: str, names: frozenset[str]) -> Iterator[Hit]:
         """Every pattern that holds somewhere, once for each sentence it holds in; ``names`` stand for ``{AI}``."""
         for span, numbers in self._candidates(text):
-            sentence = tokens(text[span.start : span.end])
+            sentence = Sentence(tokens(text[span.start : span.end]))
             for number in numbers:
                 if self._patterns[number].matches(sentence, names):
                     yield Hit(self._patterns[number], span)

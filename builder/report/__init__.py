@@ -1,0 +1,69 @@
+"""The coverage report: ``report.md`` for people, ``coverage.json`` for programs, pictures as files. A pure function of rows.
+
+The only thing read back is the strip of the build before, from its ``coverage.json``, to say what changed. A build of the same corpus
+keeps the strip it found there, so that building twice writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from builder.report import balance, character, front, making, variety
+from builder.report.counted import Counted
+from builder.report.page import Section
+from builder.rows import BuildRows
+from builder.stores import write_text, writing
+
+FORMAT = 1
+
+
+def write_report(rows: BuildRows, output: Path, exports: Mapping[str, Path]) -> None:
+    """Write ``report.md``, ``pictures/*.svg`` and, last, ``coverage.json`` under ``output``."""
+    counted = Counted(rows)
+    sections = _sections(counted, output, exports)
+    since = _since(output / "coverage.json", rows.corpus_hash)
+    first = front.summary(counted, sections, since)
+    for picture in (picture for section in sections for picture in section.pictures):
+        with writing(output / "pictures" / f"{picture.name}.svg") as temporary:
+            temporary.write_bytes(picture.svg)
+    write_text(output / "report.md", "\n\n".join(section.as_markdown() for section in (first, *sections)) + "\n")
+    numbers = {section.key: section.numbers for section in (first, *sections)}
+    coverage = {"format": FORMAT, "corpus": rows.corpus_hash, **numbers, "since": since}
+    text = json.dumps(coverage, indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(output / "coverage.json", text.encode("utf-8", "replace").decode("utf-8") + "\n")  # a lone surrogate is no UTF-8
+
+
+def _sections(counted: Counted, output: Path, exports: Mapping[str, Path]) -> Sequence[Section]:
+    """The report in reading order."""
+    return (
+        balance.traits(counted),
+        balance.axes(counted),
+        balance.interactions(counted),
+        balance.gaps(counted),
+        character.principles(counted),
+        character.evidence(counted),
+        character.judge(counted),
+        variety.diversity(counted),
+        variety.patterns(counted),
+        making.funnel(counted),
+        making.clusters(counted),
+        making.lengths(counted),
+        making.cost(counted),
+        making.provenance(counted, exports, output),
+        making.limits(counted),
+    )
+
+
+def _since(path: Path, corpus: str) -> Mapping[str, Any] | None:
+    """The strip of the last build of another corpus; ``None`` where there was none or its file cannot be read."""
+    try:
+        previous = json.loads(path.read_text(encoding="utf-8"))
+        if previous["format"] != FORMAT:
+            return None
+        found = previous["since"] if previous["corpus"] == corpus else previous["summary"]
+        return {name: found[name] for name in found if name != "findings"} if found else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,61 @@
+"""The top of the report: the verdict, one strip of numbers, and what changed since the build before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from builder.report.counted import Counted
+from builder.report.page import Section, percent, ratio, table
+
+
+def summary(counted: Counted, sections: Sequence[Section], since: Mapping[str, Any] | None) -> Section:
+    """The verdict and the strip; ``since`` is the strip of the build before, as ``coverage.json`` keeps it."""
+    numbers = _strip(counted, sections)
+    findings = [finding for section in sections for finding in section.findings]
+    body = [_verdict(counted, findings), _table(numbers, since)]
+    if findings:
+        body.append("\n".join(f"- {finding[0].upper()}{finding[1:]}." for finding in findings))
+    return Section("summary", f"Verdict: {counted.rows.recipe.corpus.name}", body, {**numbers, "findings": findings})
+
+
+def _strip(counted: Counted, sections: Sequence[Section]) -> dict[str, Any]:
+    found = {section.key: section.numbers for section in sections}
+    return {
+        "documents": len(counted.kept),
+        "words": sum(counted.words),
+        "tokens": sum(counted.tokens),
+        "traits": found["traits"]["covered"],
+        "traits_in_all": len(counted.targets["trait"]),
+        "principles": found["principles"]["reached"],
+        "principles_in_all": found["principles"]["normative"],
+        "kept_share": ratio(len(counted.kept), len(counted.rows.documents)),
+        "training_grade": counted.rows.training_grade,
+    }
+
+
+def _verdict(counted: Counted, findings: Sequence[str]) -> str:
+    if not counted.kept:
+        return "**Nothing was kept.** The funnel says why."
+    points = f"{len(findings)} point{'s' if len(findings) != 1 else ''} to look at" if findings else "nothing stands out"
+    if counted.rows.training_grade:
+        return f"**{points[0].upper()}{points[1:]}.** `training_grade: true`: a model wrote these documents; that is a statement about the writer, not about quality."
+    return (
+        f"**Not for training: the embedded writer is a rehearsal writer (`training_grade: false`).** It shows that the line works and what it"
+        f" would cover; name a model to write a corpus to train on. Otherwise {points}."
+    )
+
+
+def _table(numbers: Mapping[str, Any], since: Mapping[str, Any] | None) -> str:
+    head = ("", "documents", "tokens", "traits", "principles", "kept of written", "training grade")
+    rows = [("this build", *_cells(numbers))]
+    if since:
+        rows.append(("the build before", *_cells(since)))
+    return table(head, rows)
+
+
+def _cells(numbers: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{numbers['documents']:,}", f"{numbers['tokens']:,}", f"{numbers['traits']} of {numbers['traits_in_all']}",
+        f"{numbers['principles']} of {numbers['principles_in_all']}", percent(numbers["kept_share"]), "yes" if numbers["training_grade"] else "**no**",
+    )  # fmt: skip
