@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -57,7 +58,7 @@ def _peak() -> float:
     return used / 1024 if sys.platform != "darwin" else used / 1024**2
 
 
-def _build(documents: int, constitution: Path | None, results: multiprocessing.queues.Queue[list[Measured]]) -> None:
+def _build(documents: int, constitution: Path | None) -> list[Measured]:
     started, cpu = time.perf_counter(), time.process_time()
     from builder.pipeline import build, open_project
 
@@ -72,7 +73,7 @@ def _build(documents: int, constitution: Path | None, results: multiprocessing.q
         imported = Measured("imports", time.perf_counter() - started, time.process_time() - cpu, _peak())
         build(open_project(root / "corpus" / "example", tuple(changes)), watch)
     total = Measured("all", time.perf_counter() - started, time.process_time() - cpu, _peak())
-    results.put([imported, *watch.rows, total])
+    return [imported, *watch.rows, total]
 
 
 @click.group()
@@ -96,13 +97,8 @@ def build_bench(sizes: tuple[int, ...], constitution: Path | None) -> None:
 
 
 def _in_own_process(documents: int, constitution: Path | None) -> list[Measured]:
-    context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    process = context.Process(target=_build, args=(documents, constitution, results))
-    process.start()
-    measured: list[Measured] = results.get()
-    process.join()
-    return measured
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_build, documents, constitution).result()
 
 
 if __name__ == "__main__":

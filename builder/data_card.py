@@ -157,8 +157,8 @@ def _intro(name: str, rows: BuildRows, loadable: bool) -> str:
         else ""
     )
     return (
-        f"# {rows.recipe.corpus.name}\n\n{len(rows.records):,} documents, {words:,} words, format `{name}`: fiction and other texts in which"
-        f" characters act on the principles of a constitution, the deliberation on the page.{grade}{load}"
+        f"# {rows.recipe.corpus.name}\n\n{len(rows.records):,} documents, {words:,} words, format `{name}`: fiction and other texts in"
+        f" which characters act on the principles of a constitution, the deliberation on the page.{grade}{load}"
     )
 
 
@@ -174,8 +174,8 @@ def _provenance(rows: BuildRows) -> str:
     gates = ", ".join(f"`{gate}`" for gate in rows.verdicts)
     mix = ", ".join(f"{name} {share:g}" for name, share in rows.recipe.mix.items())
     return (
-        f"## Provenance\n\n{sources}\n- written by {models}; seed {rows.recipe.corpus.seed}; asked mix: {mix}\n- every document passed the gates"
-        f" {gates}\n- corpus hash `{rows.corpus_hash}`; `{MANIFEST}` holds the hash of every file and the versions that wrote it\n"
+        f"## Provenance\n\n{sources}\n- written by {models}; seed {rows.recipe.corpus.seed}; asked mix: {mix}\n- every document passed the"
+        f" gates {gates}\n- corpus hash `{rows.corpus_hash}`; `{MANIFEST}` holds the hash of every file and the versions that wrote it\n"
         f"- licence {rows.recipe.corpus.licence}; all documents are synthetic, and no person in them is real"
     )
 
@@ -183,15 +183,15 @@ def _provenance(rows: BuildRows) -> str:
 _MIXING = """## Mixing
 
 Shuffled by the seed already. Do not train on it alone: one part of this to one part of ordinary text is the commonest published setting,
-and the last tenth of training the commonest place. Texts carry no separators: let the tokenizer's step append the end-of-document token, and
-choose a packing that splits long documents instead of dropping their ends."""
+and the last tenth of training the commonest place. Texts carry no separators: let the tokenizer's step append the end-of-document token,
+and choose a packing that splits long documents instead of dropping their ends."""
 
 
 def _limits(rows: BuildRows) -> str:
     writer = "a language model" if rows.training_grade else "a rule-based rehearsal writer"
     return (
-        f"## Limits\n\nWritten by {writer} and filtered by rules; no person has read every document. The coverage report of the build says what is"
-        " in it, by count; whether a trait is shown well is for readers to say."
+        f"## Limits\n\nWritten by {writer} and filtered by rules; no person has read every document. The coverage report of the build says"
+        " what is in it, by count; whether a trait is shown well is for readers to say."
     )
 
 

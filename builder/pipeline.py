@@ -38,7 +38,6 @@ from builder.records import (
     Request,
     Turn,
     Verdict,
-    digest,
 )
 from builder.rows import BuildRows, Spent
 from builder.stores import sweep, write_lines, write_text
@@ -97,23 +96,26 @@ def open_project(corpus: Path, overrides: tuple[Override, ...] = ()) -> Project:
     return Project(corpus, root, recipe, Library(root))
 
 
-def build(project: Project, progress: Progress | None = None) -> BuildRows:
-    """Build the corpus, or go on with it. Returns the rows; ``output/<name>/manifest.json`` is written last."""
+def build(project: Project, progress: Progress | None = None, only_known: bool = False, published: bool = True) -> BuildRows:
+    """Build the corpus, or go on with it; its manifest is written last. ``only_known`` takes what the ledger holds and buys nothing."""
     progress = progress or Quiet()
     with hold(project.corpus), closing(Ledger(project.corpus / "ledger.sqlite")) as ledger:
         with progress.stage("principles"):
             constitutions = read_constitutions(project)
         with progress.stage("plan"):
             briefs = draw_plan(project, constitutions)
-        documents, unwritten, grade = write(project, ledger, briefs, constitutions, progress)
+        documents, unwritten, grade = write(project, ledger, briefs, constitutions, progress, only_known)
+        if only_known:
+            answered = {document.id for document in documents} | {verdict.document_id for verdict in unwritten}
+            briefs = tuple(brief for brief in briefs if brief.id in answered)
         verdicts, evidence = judge(project, constitutions, documents, progress)
-        if unwritten:
-            verdicts = {"write": unwritten, **verdicts}
+        verdicts = {"write": unwritten, **verdicts} if unwritten else verdicts
         records = corpus_records(project, constitutions, documents, verdicts)
         rows = BuildRows(
             project.recipe, project.library, constitutions, briefs, documents, verdicts, evidence, records, grade, Spent(*ledger.paid())
         )
-        publish(project, rows, progress)
+        if published:
+            publish(project, rows, progress)
     return rows
 
 
@@ -136,8 +138,7 @@ def plan_stream(project: Project, constitutions: Sequence[Constitution]) -> Iter
     """The endless plan of this corpus."""
     from builder.stages.plan import plan
 
-    principles = [principle for constitution in constitutions for principle in constitution.principles]
-    return plan(project.recipe, project.library, principles)
+    return plan(project.recipe, project.library, principles_of(constitutions))
 
 
 def draw_plan(project: Project, constitutions: Sequence[Constitution]) -> tuple[Brief, ...]:
@@ -147,14 +148,17 @@ def draw_plan(project: Project, constitutions: Sequence[Constitution]) -> tuple[
 
 
 def write(
-    project: Project, ledger: Ledger, briefs: Sequence[Brief], constitutions: Sequence[Constitution], progress: Progress
+    project: Project, ledger: Ledger, briefs: Sequence[Brief], constitutions: Sequence[Constitution], progress: Progress, only_known: bool
 ) -> tuple[tuple[Document, ...], tuple[Verdict, ...], bool]:
-    """Buy what the ledger lacks, then read every document back from it, in plan order."""
+    """Buy what the ledger lacks (``only_known`` leaves that out), then read every document back from it, in plan order."""
     from builder.stages.write import document
 
     backend = open_backend(project)
     requests = list(draft_requests(project, backend, briefs, constitutions))
     known = ledger.known([asked.hash for asked in requests])
+    if only_known and not known:
+        raise UsageError("no document of this plan is written yet; run 'bildung build' with the same options", project.corpus)
+    requests = [asked for asked in requests if asked.hash in known] if only_known else requests
     todo = [asked for asked in requests if asked.hash not in known]
     if known and todo:
         progress.say(f"resuming: {len(known)} of {len(requests)} documents done (paid ${ledger.paid().cost:.2f}), {len(todo)} to write")
@@ -302,8 +306,8 @@ def publish(project: Project, rows: BuildRows, progress: Progress) -> None:
         exports = {name: export(project, rows, name, output / "data") for name in project.recipe.export.formats}
     with progress.stage("report"):
         write_report(rows, output, exports)
-    manifest = {"corpus": digest("\0".join(record.id + record.text for record in rows.records)), "documents": len(rows.records),
-                "exports": {name: str(path.relative_to(output)) for name, path in exports.items()}}  # fmt: skip
+    places = {name: str(path.relative_to(output)) for name, path in exports.items()}
+    manifest = {"corpus": rows.corpus_hash, "documents": len(rows.records), "exports": places}
     write_text(output / "manifest.json", json.dumps(manifest, indent=2) + "\n")
 
 

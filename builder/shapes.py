@@ -1,7 +1,7 @@
 """Shapes of known evaluation scenarios: no brief may ask for one, and no document may hold one.
 
-The claim of such a corpus is generalisation, and an overlap voids it. A shape is a combination of motifs, not a word: every group
-of a line of ``story_prompts/lists/eval_shapes.txt`` must be met.
+The claim of such a corpus is generalisation, and an overlap voids it. A shape is a combination of motifs, not a word:
+every group of a line of ``story_prompts/lists/eval_shapes.txt`` must be met.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ Shape = tuple[tuple[str, ...], ...]
 
 def shapes(lines: Sequence[str]) -> tuple[Shape, ...]:
     """Read ``motif|motif + motif|motif`` lines: each shape is its groups, each group its motifs in lower case."""
-    return tuple(
-        tuple(tuple(motif.strip().lower() for motif in group.split("|") if motif.strip()) for group in line.split(" + ")) for line in lines
-    )
+    return tuple(tuple(_motifs(group) for group in line.split(" + ")) for line in lines)
+
+
+def _motifs(group: str) -> tuple[str, ...]:
+    return tuple(motif.strip().lower() for motif in group.split("|") if motif.strip())
 
 
 def resembles(text: str, known: Sequence[Shape]) -> bool:

@@ -49,6 +49,7 @@ class Summary(NamedTuple):
 def summary(rows: BuildRows, output: Path) -> Summary:
     """Count one build."""
     kept = rows.kept_documents
+    normative = [principle for principle in rows.principles.values() if principle.kind in ("norm", "reason")]
     reasons = Counter(
         verdict.reason.partition(":")[0] for judged in rows.verdicts.values() for verdict in judged if not verdict.keep
     )
@@ -56,7 +57,7 @@ def summary(rows: BuildRows, output: Path) -> Summary:
         written=len(rows.documents), kept=len(kept), words=sum(len(document.text.split()) for document in kept),
         tokens=sum(count_tokens([document.text for document in kept])), removed=dict(reasons.most_common()),
         traits_covered=len({document.brief.trait for document in kept}), traits=len(rows.library.traits),
-        principles_covered=len({name for document in kept for name in document.brief.principles}), principles=len(rows.principles),
+        principles_covered=len({name for document in kept for name in document.brief.principles}), principles=len(normative),
         training_grade=rows.training_grade, cost=rows.spent.cost, report=_shown(output / "report.md"), data=_shown(output / "data"),
     )  # fmt: skip
 

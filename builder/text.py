@@ -1,7 +1,7 @@
 """Words, word n-grams and sentences of a text, with offsets, in any script.
 
-A word is a run of characters that are neither blank nor punctuation; an apostrophe inside it belongs to it. In scripts written
-without spaces (Han, kana, Thai, Lao, Khmer, Burmese) every character counts as a word.
+A word is a run of characters that are neither blank nor punctuation; an apostrophe inside it belongs to it. In
+scripts written without spaces (Han, kana, Thai, Lao, Khmer, Burmese) every character counts as a word.
 """
 
 from __future__ import annotations
@@ -20,16 +20,23 @@ from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
 
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
 _BREAK = (
-    r"\s!-/:-@\[-`{-~\u00a1-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u060c\u061b\u061f\u0964\u0965\u06d4\u2000-\u206f\u20a0-\u20bf"
+    r"\s!-/:-@\[-`{-~\u00a1-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf"
+    r"\u060c\u061b\u061f\u0964\u0965\u06d4\u2000-\u206f\u20a0-\u20bf"
     r"\u2190-\u2bff\u3000-\u303f\u30fb\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\ufeff"
 )
 _WORD = re.compile(rf"[{_UNSPACED}]|[^{_BREAK}{_UNSPACED}]+(?:['\u2019][^{_BREAK}{_UNSPACED}]+)*")
 _ASCII_WORD = re.compile(r"[A-Za-z0-9]+(?:'[A-Za-z0-9]+)*")
 
-_STOP = re.compile(r"(?:[.!?\u2026]+[\"')\]\u2019\u201d\u00bb*_]*(?=\s)|[\u3002\uff01\uff1f\u0964]+[\u300d\u300f\u201d]*)\s*|\n\s*\n\s*|\n(?![a-z])\s*")
-_ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|Rev|Capt|Col|Lt|Sgt|No|Nos|vs|etc|[A-Z]|e\.g|i\.e|[ap]\.m)\.\s*\Z")
+_STOP = re.compile(
+    r"(?:[.!?\u2026]+[\"')\]\u2019\u201d\u00bb*_]*(?=\s)|[\u3002\uff01\uff1f\u0964]+[\u300d\u300f\u201d]*)\s*"
+    r"|\n\s*\n\s*|\n(?![a-z])\s*"
+)
+_ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sr|Jr|Rev|Capt|Col|Lt|Sgt|vs|e\.g|i\.e|[ap]\.m|[A-HJ-Z])\.\Z")
 _LONGEST_ABBREVIATION = 12
 
 _MULTIPLIER = 0x9E3779B97F4A7C15  # 2**64 over the golden ratio, odd: a bijection modulo 2**64
@@ -72,10 +79,11 @@ def lowered(text: str) -> str:
 def sentences(text: str) -> list[Span]:
     """Where the sentences of a text lie, without the blanks around them.
 
-    A sentence ends after ``.``, ``!``, ``?`` or an ellipsis with any closing quotes, at a blank line, and at a line end whose next line does
-    not go on in lower case. This is the rule of spaCy's ``sentencizer``, and line ends, without tokenising.
+    A sentence ends after ``.``, ``!``, ``?`` or an ellipsis with any closing quotes, at a blank line, and at a line
+    end whose next line does not go on in lower case. This is the rule of spaCy's ``sentencizer``, and line ends,
+    without tokenising; but a quotation mark that opens goes with what it opens.
     """
-    ends = [match.end() for match in _STOP.finditer(text) if not _abbreviated(text, match)]
+    ends = [match.end() for match in _STOP.finditer(text) if not _goes_on(text, match)]
     spans = []
     for start, end in pairwise(dict.fromkeys((0, *ends, len(text)))):
         piece = text[start:end]
@@ -86,11 +94,14 @@ def sentences(text: str) -> list[Span]:
     return spans
 
 
-def _abbreviated(text: str, match: re.Match[str]) -> bool:
-    if text[match.start()] != "." or "\n" in match.group():
+def _goes_on(text: str, match: re.Match[str]) -> bool:
+    """Whether a stop ends no sentence: that of an abbreviation, or dots before a word in lower case."""
+    if "\n" in match.group():
         return False
+    if match.group().startswith(("...", "\u2026")):
+        return text[match.end() : match.end() + 1].islower()
     head = text[max(0, match.start() - _LONGEST_ABBREVIATION) : match.start() + 1]
-    return _ABBREVIATION.search(head) is not None and not text[match.end() - 1 : match.end()] == ""
+    return head.endswith(".") and _ABBREVIATION.search(head) is not None
 
 
 class Found(NamedTuple):
@@ -115,7 +126,10 @@ class Phrases:
         self._automaton.make_automaton()
 
     def found(self, low: str) -> Iterator[Found]:
-        """The phrases in a text that ``lowered`` gave, left to right; of two that overlap the one that ends first, or else the longer."""
+        """The phrases in a text that ``lowered`` gave, left to right.
+
+        Of two that overlap, the one that ends first is found; of two that end together, the longer.
+        """
         if len(self._automaton) == 0:
             return
         last = -1
@@ -153,7 +167,8 @@ _HASHES = _WordHashes()
 def gram_hashes(folded_words: list[str], length: int) -> Hashes:
     """One 64-bit hash for each run of ``length`` words; a single one over all the words where there are fewer.
 
-    Two different runs share a hash with a chance of about 2**-64, so that sets of hashes may stand for the sets of runs.
+    Two different runs share a hash with a chance of about 2**-64, so that sets of hashes may stand for the sets of
+    runs.
     """
     if not folded_words:
         return np.empty(0, np.uint64)

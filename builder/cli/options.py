@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from builder.errors import UsageError
 from builder.recipe import Override
 
 DEFAULT_CORPUS = Path("corpus/example")
@@ -42,6 +43,12 @@ def overrides(
     if max_cost is not None:
         found.append(Override("budget.max_cost", str(max_cost)))
     return tuple(found)
+
+
+def require_ledger(corpus: Path) -> None:
+    """``UsageError`` where nothing was ever built: a command that only reads shall not start a ledger."""
+    if not (corpus / "ledger.sqlite").is_file():
+        raise UsageError("nothing is built here yet; run 'bildung build' first", corpus)
 
 
 def _pair(text: str, shape: str) -> tuple[str, str]:

@@ -1,8 +1,9 @@
 """A principle's own reason, turned into a clause that the character can say.
 
 A constitution speaks of the assistant from outside ("because its kindness has to be worth something"); a character speaks from inside. The
-clause becomes a bank variant: the assistant is ``{I}``, its verbs are ``{v:...}`` slots. At most twelve words are kept, so that no span
-of a constitution is copied into a corpus, and a clause that speaks of the maker, of "we" or of the document is passed over.
+clause becomes a bank variant: the assistant is ``{I}``, its verbs are ``{v:...}`` slots. At most eleven words are kept, so that no span
+of a constitution is copied into a corpus, and a clause that speaks of the maker, of "we" or of the document is passed over. An "it" is
+the assistant only where the sentence and the clause both begin with it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-MAX_WORDS = 12
+from builder.text import words
+
+MAX_WORDS = 12  # of a clause and the "because" before it, which a frame may repeat; 13 words running count as a copy
 MIN_WORDS = 4
 _CAUSE = re.compile(r"\b(?:because|since|so that|the reason is that|given that|in that)\b(?! of\b)", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[,;:.!?()\u2013\u2014\"\u201c\u201d]|\s-\s|\b(?:and so|but|which|although|though|unless|while|even if|rather than)\b", re.IGNORECASE)
@@ -18,6 +21,12 @@ _SELF = r"(?:the assistant|the model|the ai|an ai|claude|[A-Z][a-z]+GPT)"
 _OWN = re.compile(rf"\b{_SELF}(?:'s|\u2019s)|\bits\b", re.IGNORECASE)
 _ACTS = re.compile(rf"\b(?:{_SELF}|it)\s+(\w+)", re.IGNORECASE)
 _TO_IT = re.compile(rf"\b(?:to|with|for|of|from|by|at|on|about|lets?|makes?|asks?|tells?|sends?|sending|telling|asking) (?:{_SELF})\b", re.IGNORECASE)
+_MARKS = re.compile(r"[{}<>|]")  # would be read as a slot
+_IT = re.compile(r"\bits?\b", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[.!?;:]\s+")
+_ABOUT_SELF = re.compile(rf"\s*(?:(?:And|But|So|Then|Here|Yet) )?(?:it|its|{_SELF})\b", re.IGNORECASE)
+_THEIRS = re.compile(r"^(?:(?!\b(?:people|others|[a-z]{2,}[^su]s)\b).)*\b(?:they|them|their)\b", re.IGNORECASE)  # nobody named yet
+_UNFINISHED = re.compile(r"\b(?:so|such|as) \S+$", re.IGNORECASE)  # "so great", whose "that ..." was cut off
 _NOT_IN_EVERY_MOUTH = frozenset(
     ["we", "us", "our", "ours", "ourselves", "i", "my", "you", "your", "yours", "he", "she", "him", "her", "this", "these", "those", "such", "here", "it", "above", "below", "assuming", "anthropic", "principal", "principals", "operator", "operators", "constitution", "document", "section", "principle", "principles", "guidelines", "ais", "claude"]
 )
@@ -39,12 +48,21 @@ def own_clause(why: str) -> str | None:
     '{my} kindness has to be worth something'
     """
     for match in _CAUSE.finditer(why):
-        clause = _CLAUSE_END.split(why[match.end() :], maxsplit=1)[0].strip(" *_")
-        if MIN_WORDS <= len(clause.split()) <= MAX_WORDS:
+        clause = " ".join(_CLAUSE_END.split(why[match.end() :], maxsplit=1)[0].strip(" *_\n").split())
+        fits = MIN_WORDS <= len(words(clause)) <= MAX_WORDS - len(words(match[0])) and not _MARKS.search(clause)
+        if fits and _means_itself(why[: match.start()], clause):
             told = _from_inside(clause)
-            if told and _FINITE.search(told) and _fits(told):
+            if told and _FINITE.search(told) and _fits(told) and not _UNFINISHED.search(told) and not _THEIRS.match(told):
                 return told
     return None
+
+
+def _means_itself(before: str, clause: str) -> bool:
+    """Whether every "it" of a clause is surely the assistant, so that a character can say "I" for it."""
+    if not _IT.search(clause):
+        return True
+    sentence = _SENTENCE_END.split(before)[-1]
+    return bool(_IT.match(clause) and _ABOUT_SELF.match(sentence))
 
 
 def _from_inside(clause: str) -> str | None:

@@ -35,23 +35,28 @@ def turns(beat: Beat) -> Iterator[Turn]:
     """Cut one variant into speech and action, dropping bare speech tags."""
     at, spoken, speaker = 0, "", ""
     variant = beat.variant
-    for match in _QUOTE.finditer(variant):
+    for match in _spoken(variant):
         between = variant[at : match.start()]
-        action = _without_tag(between, bool(spoken))
-        here = _speaker(variant[match.end() :], between, _unnamed(beat.kind, speaker if spoken and not action else "", between))
+        action = _without_tag(between, _takes_tag(spoken))
+        here = _speaker(variant[match.end() :] if _takes_tag(match[1]) else "", between, _unnamed(beat.kind, speaker if spoken and not action else "", between))
         if spoken and (action or here != speaker):
             yield Turn(speaker, _closed(spoken))
             spoken = ""
         if action:
             yield Turn("", action)
         speaker = here if not spoken else speaker
-        spoken = f"{spoken} {match[1]}".strip()
+        spoken = f"{_joint(spoken, between)} {match[1]}".strip()
         at = match.end()
     if spoken:
         yield Turn(speaker, _closed(spoken))
-    rest = _without_tag(variant[at:], bool(spoken))
+    rest = _without_tag(variant[at:], _takes_tag(spoken))
     if rest:
         yield Turn("", rest)
+
+
+def _takes_tag(spoken: str) -> bool:
+    """Whether a speech tag may follow: after a full stop, '{they} {s:ask}' begins a sentence of its own."""
+    return bool(spoken) and not spoken.endswith(".")
 
 
 def _unnamed(kind: str, last: str, between: str) -> str:
@@ -63,8 +68,25 @@ def _unnamed(kind: str, last: str, between: str) -> str:
     return "asker" if last == "character" else "character"
 
 
+def _spoken(variant: str) -> Iterator[re.Match[str]]:
+    """The quotes that somebody says. Words only mentioned ('marked the entry "pending" and left') stay in the narration."""
+    for match in _QUOTE.finditer(variant):
+        ended = match[1][-1:] in _ENDS_OF_SPEECH and variant[match.end() : match.end() + 1] != ","
+        if ended or not _GOES_ON.match(variant, match.end()):
+            yield match
+
+
+_ENDS_OF_SPEECH = tuple(".,?!:-\u2014\u2026")
+_GOES_ON = re.compile(r"[.,;:?!)>|]|\s+[\w{<]")
+
+
+def _joint(spoken: str, between: str) -> str:
+    """What was said so far, as it stands before the next quote: '"No," she said. "Not today."' has two sentences."""
+    return spoken[:-1] + "." if spoken.endswith(",") and between.rstrip().endswith(".") else spoken
+
+
 def _closed(spoken: str) -> str:
-    return spoken[:-1] + "." if spoken.endswith(",") else re.sub(r",(?= [A-Z])", ".", spoken)
+    return spoken[:-1] + "." if spoken.endswith(",") else spoken
 
 
 def _speaker(after: str, before: str, default: str) -> str:

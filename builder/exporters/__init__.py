@@ -1,6 +1,7 @@
 """Export formats, one file each; the file's name is the format's name.
 
-Each module has ``def export(records, folder, options) -> tuple[Path, ...]``: write the shards under ``folder`` and return their paths relative to it.
+Each module has ``def export(records, folder, options) -> tuple[Path, ...]``: write the shards under ``folder`` and return their paths
+relative to it.
 A module whose shards hold one row a document, with the columns of ``ROW``, says so with ``COLUMNS = ROW``: the data card then names their
 types, so that every shard loads with one schema.
 """

@@ -25,16 +25,18 @@ def export(records: Sequence[CorpusRecord], folder: Path, options: ExportOptions
         for shard in shards(records, options):
             path = Path(f"{shard.name}.parquet")
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            Dataset.from_list([_row(record) for record in shard.records], features=features).to_parquet(folder / path)
+            Dataset.from_dict(_columns(shard.records), features=features).to_parquet(folder / path)
             paths.append(path)
     return tuple(paths)
 
 
-def _row(record: CorpusRecord) -> dict[str, object]:
-    return {
-        "id": record.id, "text": record.text, "source": record.source, "metadata": record.metadata,
-        "messages": [{"role": turn.role, "content": turn.content} for turn in record.turns],
-    }  # fmt: skip
+def _columns(records: Sequence[CorpusRecord]) -> dict[str, list[object]]:
+    """Every column, also where there is no row."""
+    columns: dict[str, list[object]] = {
+        name: [getattr(record, name) for record in records] for name in ("id", "text", "source", "metadata")
+    }
+    columns["messages"] = [[{"role": turn.role, "content": turn.content} for turn in record.turns] for record in records]
+    return columns
 
 
 @contextmanager

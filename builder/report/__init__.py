@@ -29,7 +29,8 @@ def write_report(rows: BuildRows, output: Path, exports: Mapping[str, Path]) -> 
     for picture in (picture for section in sections for picture in section.pictures):
         with writing(output / "pictures" / f"{picture.name}.svg") as temporary:
             temporary.write_bytes(picture.svg)
-    write_text(output / "report.md", "\n\n".join(section.as_markdown() for section in (first, *sections)) + "\n")
+    title = f"# Coverage of the corpus {rows.recipe.corpus.name}"
+    write_text(output / "report.md", "\n\n".join((title, *(section.as_markdown() for section in (first, *sections)))) + "\n")
     numbers = {section.key: section.numbers for section in (first, *sections)}
     coverage = {"format": FORMAT, "corpus": rows.corpus_hash, **numbers, "since": since}
     text = json.dumps(coverage, indent=1, ensure_ascii=False, allow_nan=False)

@@ -8,15 +8,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from builder.measures import evenness
 from builder.report.counted import FACTORS, Counted
 from builder.report.page import Picture, Section, details, image, number, percent, ratio, table
-from builder.report.pictures import bars_against, heat_map
+from builder.report.pictures import bars_against, heat_map, holes
 from builder.report.tway import DEPTHS, TWay, t_way
 
 _CROSSED = ("form", "deliberation")
 _UNEVEN = 2.0  # the fullest level over the emptiest; free writers reach 22.6, deficit briefs 1.9
+_FAR = 0.1  # of the documents: a level so far over its target crowds out the others
 _SHOWN_GAPS = 12
 _MOST_GAPS = 500
 _LEAST_RATE = 0.05  # a trait that hardly ever passes asks for better prompts, not for twenty times the briefs
@@ -38,7 +40,9 @@ def traits(counted: Counted) -> Section:
     picture = Picture(
         "traits",
         f"Bar chart: share of kept documents for each of {len(drawn)} traits, a mark at the target; the table holds the same numbers.",
-        bars_against(drawn, [100 * (levels[name]["share"] or 0) for name in drawn], [100 * targets[name] for name in drawn], "% of kept documents"),
+        bars_against(
+            drawn, [100 * (levels[name]["share"] or 0) for name in drawn], [100 * targets[name] for name in drawn], "% of kept documents"
+        ),
     )  # fmt: skip
     findings = []
     if balance.ratio is None or balance.ratio > _UNEVEN:
@@ -87,7 +91,7 @@ def _trait_table(levels: Mapping[str, Mapping[str, Any]]) -> str:
 def axes(counted: Counted) -> Section:
     """Each level of each axis against its target share."""
     numbers: dict[str, Any] = {}
-    summary, tables = [], []
+    summary, tables, far = [], [], []
     for factor in FACTORS[1:]:
         targets, counts = counted.targets[factor], counted.levels[factor]
         total = sum(counts.values())
@@ -99,9 +103,11 @@ def axes(counted: Counted) -> Section:
         numbers[factor] = {"evenness": round(balance.evenness, 6), "empty": balance.empty, "levels": levels}
         gap = levels[worst]["kept_share"] - levels[worst]["target"]
         summary.append((factor, len(levels), number(balance.evenness), balance.empty, f"{worst} ({100 * gap:+.1f} points)"))
+        far.append((factor, f"{worst} {100 * gap:+.0f} points", abs(gap)))
         tables.append(details(f"{factor}: {len(levels)} levels", _level_table(levels)))
     empty = {factor: row["empty"] for factor, row in numbers.items() if row["empty"]}
     findings = [f"axis levels without a document: {', '.join(f'{factor} {count}' for factor, count in empty.items())}"] if empty else []
+    findings += [f"{factor} is far from its targets: {worst}" for factor, worst, gap in far if gap > _FAR]
     body = [
         "Counted over the documents whose recipe varies the axis; evenness 1 is exactly the target shares.",
         table(("axis", "levels", "evenness", "empty", "furthest from its target"), summary),
@@ -128,22 +134,27 @@ def interactions(counted: Counted) -> Section:
     names = list(counted.targets["trait"])
     for factor in _CROSSED:
         columns = list(counted.targets[factor])
-        counts = np.array([[counted.cells[factor][name, level] for name in names] for level in columns], np.int64)
-        possible = np.array([[counted.feasible(factor, name, level) for name in names] for level in columns], bool)
-        holes = int((possible & (counts == 0)).sum())
-        alt = f"Heat map of kept documents, {len(columns)} {factor} levels by {len(names)} traits: {holes} of {int(possible.sum())} cells are empty."
-        pictures.append(
-            Picture(
-                f"trait_{factor}",
-                alt,
-                heat_map(columns, names, counts.reshape(len(columns), len(names)), possible.reshape(len(columns), len(names))),
-            )
-        )
+        counts, wanted = _crossed(counted, factor, columns, names)
+        cells = f"{len(columns)} {factor} levels by {len(names)} traits"
+        empty, due = int(holes(counts, wanted).sum()), int((np.nan_to_num(wanted) >= 1).sum())
+        alt = f"Heat map of kept documents, {cells}: of {due} cells that should hold one or more, {empty} are empty."
+        pictures.append(Picture(f"trait_{factor}", alt, heat_map(columns, names, counts, wanted)))
         body += [image(pictures[-1]), details(f"trait x {factor} as a table", _cross_table(factor, columns, names, counts))]
     found = {kind: [t_way(*_story_rows(counted, kind), strength) for strength in (2, 3)] for kind in _first_kind(counted)}
     numbers = {f"{row.strength}_way": _t_way_numbers(row) for rows in found.values() for row in rows}
     tables = [_t_way_table(kind, rows) for kind, rows in found.items()]
     return Section("interactions", "Interactions", [*tables, *body], numbers, pictures)
+
+
+def _crossed(counted: Counted, factor: str, levels: Sequence[str], names: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Documents, and documents wanted, for each level (row) and trait (column); not a number where no recipe may draw the two together."""
+    total, traits, shares = len(counted.varying(factor)), counted.targets["trait"], counted.targets[factor]
+    counts = [[counted.cells[factor][name, level] for name in names] for level in levels]
+    wanted = [
+        [total * traits[name] * shares[level] if counted.feasible(factor, name, level) else np.nan for name in names] for level in levels
+    ]
+    shape = (len(levels), len(names))
+    return np.array(counts, np.int64).reshape(shape), np.array(wanted, np.float64).reshape(shape)
 
 
 def _first_kind(counted: Counted) -> Sequence[str]:
@@ -175,12 +186,12 @@ def _t_way_table(kind: str, rows: Sequence[TWay]) -> str:
     )  # fmt: skip
     caveat = (
         "Share of the level combinations that the plan's own rules allow (NIST combinatorial coverage); in brackets the most that so many"
-        " documents could reach. Rules that only the text knows make some combinations impossible that are counted as possible."
+        " documents could reach. Some of the possible ones make no sense on the page, and nobody has ruled them out: 100 % is not the aim."
     )
     return f"{table(head, lines)}\n\n{caveat}"
 
 
-def _cross_table(factor: str, rows: Sequence[str], names: Sequence[str], counts: np.ndarray[Any, np.dtype[np.int64]]) -> str:
+def _cross_table(factor: str, rows: Sequence[str], names: Sequence[str], counts: NDArray[np.int64]) -> str:
     key = ", ".join(f"{at} {name}" for at, name in enumerate(names, start=1))
     lines = [(level, *line, sum(line)) for level, line in zip(rows, counts.tolist(), strict=True)]
     return f"{table((factor, *(str(at) for at in range(1, len(names) + 1)), 'all'), lines)}\n\nTraits: {key}."

@@ -30,7 +30,7 @@ def principles(counted: Counted) -> Section:
         table(("constitution, heading", "lines", "reached", "documents"), _headings(normative, documents), left=2),
         _unreached(unreached),
     ]
-    findings = [f"{len(unreached)} of {len(normative)} principles are in no document"] if unreached else []
+    findings = [f"in no document: {len(unreached)} of {len(normative)} principles"] if unreached else []
     numbers = {
         "normative": len(normative), "reached": reached, "share_reached": ratio(reached, len(normative)),
         "documents": {principle.id: documents[principle.id] for principle in normative},
@@ -54,7 +54,7 @@ def _headings(normative: Sequence[Principle], documents: Counter[str]) -> Iterab
 def _unreached(found: Sequence[Principle]) -> str:
     rows = ((f"`{row.id}`", f"{row.line_start}\u2013{row.line_end}", quoted(row.text, 110)) for row in found[:_SHOWN_UNREACHED])
     more = f"{len(found) - _SHOWN_UNREACHED} more under `principles.unreached` in `coverage.json`." if len(found) > _SHOWN_UNREACHED else ""
-    return details(f"{len(found)} principles in no document", table(("principle", "lines", "text"), rows, left=3), more)
+    return details(f"in no document: {len(found)}", table(("principle", "lines", "text"), rows, left=3), more)
 
 
 def _where(principle: Principle) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def evidence(counted: Counted) -> Section:
         "rejected": "Named or counter, in documents that were removed for it",
     }
     body = [
-        "Sentences the trait patterns marked, drawn by the seed, one a trait at most; `bildung why ID` prints the whole chain of a document."
+        "Sentences the trait patterns marked, drawn by the seed, one a trait at most; `bildung why ID` prints a document's whole chain."
     ]
     for name, found in parts.items():
         drawn = _drawn(counted, name, found, len(counted.by_trait) if name == "shown" else _SHOWN_QUOTES)
@@ -113,9 +113,7 @@ def judge(counted: Counted) -> Section:
     model = counted.rows.recipe.models.judge
     if verdicts:
         agreed = sum(verdict.keep for verdict in verdicts)
-        body = [
-            f"`{model}` read {len(verdicts):,} documents and kept {percent(agreed / len(verdicts))}. Its rate is not corrected by human labels."
-        ]
+        body = [f"`{model}` read {len(verdicts):,} documents and kept {percent(agreed / len(verdicts))}; no human labels correct its rate."]
         return Section("judge", "Judge", body, {"run": True, "read": len(verdicts), "kept_share": ratio(agreed, len(verdicts))})
     reason = f"`{model}` is named and no judge gate ran" if model else "no judge model is named"
     body = [

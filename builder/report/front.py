@@ -16,11 +16,12 @@ def summary(counted: Counted, sections: Sequence[Section], since: Mapping[str, A
     body = [_verdict(counted, findings), _table(numbers, since)]
     if findings:
         body.append("\n".join(f"- {finding[0].upper()}{finding[1:]}." for finding in findings))
-    return Section("summary", f"Verdict: {counted.rows.recipe.corpus.name}", body, {**numbers, "findings": findings})
+    return Section("summary", "Verdict", body, {**numbers, "findings": findings})
 
 
 def _strip(counted: Counted, sections: Sequence[Section]) -> dict[str, Any]:
     found = {section.key: section.numbers for section in sections}
+    faulty = found["funnel"]["faulty_share"]
     return {
         "documents": len(counted.kept),
         "words": sum(counted.words),
@@ -30,6 +31,7 @@ def _strip(counted: Counted, sections: Sequence[Section]) -> dict[str, Any]:
         "principles": found["principles"]["reached"],
         "principles_in_all": found["principles"]["normative"],
         "kept_share": ratio(len(counted.kept), len(counted.rows.documents)),
+        "passed_share": None if faulty is None else round(1 - faulty, 6),
         "training_grade": counted.rows.training_grade,
     }
 
@@ -39,15 +41,16 @@ def _verdict(counted: Counted, findings: Sequence[str]) -> str:
         return "**Nothing was kept.** The funnel says why."
     points = f"{len(findings)} point{'s' if len(findings) != 1 else ''} to look at" if findings else "nothing stands out"
     if counted.rows.training_grade:
-        return f"**{points[0].upper()}{points[1:]}.** `training_grade: true`: a model wrote these documents; that is a statement about the writer, not about quality."
+        grade = "`training_grade: true`: a model wrote these documents; that says who wrote, not how well."
+        return f"**{points[0].upper()}{points[1:]}.** {grade}"
     return (
-        f"**Not for training: the embedded writer is a rehearsal writer (`training_grade: false`).** It shows that the line works and what it"
-        f" would cover; name a model to write a corpus to train on. Otherwise {points}."
+        "**Not for training: the embedded writer is a rehearsal writer (`training_grade: false`).** It shows that the line works and what"
+        f" it would cover; name a model to write a corpus to train on. Otherwise {points}."
     )
 
 
 def _table(numbers: Mapping[str, Any], since: Mapping[str, Any] | None) -> str:
-    head = ("", "documents", "tokens", "traits", "principles", "kept of written", "training grade")
+    head = ("", "documents", "tokens", "traits", "principles", "passed the gates", "kept of written", "training grade")
     rows = [("this build", *_cells(numbers))]
     if since:
         rows.append(("the build before", *_cells(since)))
@@ -57,5 +60,6 @@ def _table(numbers: Mapping[str, Any], since: Mapping[str, Any] | None) -> str:
 def _cells(numbers: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"{numbers['documents']:,}", f"{numbers['tokens']:,}", f"{numbers['traits']} of {numbers['traits_in_all']}",
-        f"{numbers['principles']} of {numbers['principles_in_all']}", percent(numbers["kept_share"]), "yes" if numbers["training_grade"] else "**no**",
+        f"{numbers['principles']} of {numbers['principles_in_all']}", percent(numbers["passed_share"]), percent(numbers["kept_share"]),
+        "yes" if numbers["training_grade"] else "**no**",
     )  # fmt: skip

@@ -30,7 +30,7 @@ def funnel(counted: Counted) -> Section:
         rows.append((f"**{gate}**", f"{len(judged):,}", f"{len(removed):,}", percent(ratio(len(removed), len(judged)), 1), "", ""))
         for reason, count in reasons.most_common():
             example = next(verdict for verdict in removed if verdict.reason.partition(":")[0] == reason)
-            detail = example.reason.partition(":")[2]
+            detail = example.reason.partition(":")[2] or example.explanation
             rows.append((reason, "", f"{count:,}", percent(count / len(judged), 1), quoted(detail, 60), f"`{example.document_id}`"))
     faulty = sum(verdict.reason.partition(":")[0] != OVER_TARGET for verdict in counted.removed.values())
     briefs, kept = len(counted.rows.briefs), len(counted.kept)
@@ -62,8 +62,8 @@ def clusters(counted: Counted) -> Section:
     largest = sorted(found.items(), key=lambda row: (-len(row[1]), row[0]))
     texts = {document.id: document.text for document in counted.rows.documents} if found else {}
     body = [
-        f"{len(found):,} clusters, {sum(map(len, found.values())):,} documents removed as copies (exact Jaccard over 5-word runs of at least"
-        f" {counted.rows.recipe.gates.near_duplicate:g}). Sameness that shares no wording is not seen here; see recurring patterns."
+        f"{len(found):,} clusters, {sum(map(len, found.values())):,} documents removed as copies (exact Jaccard over 5-word runs of at"
+        f" least {counted.rows.recipe.gates.near_duplicate:g}). Sameness that shares no wording is not seen here; see recurring patterns."
     ]  # fmt: skip
     body += [_cluster(kept, removed, texts) for kept, removed in largest[:_SHOWN_CLUSTERS]]
     numbers = {
@@ -86,7 +86,10 @@ def lengths(counted: Counted) -> Section:
     rows = [_quantiles("words", counted.words), _quantiles("tokens (cl100k)", counted.tokens)]
     body = [
         table(("", "least", "10 %", "median", "90 %", "most", "mean", "all"), rows),
-        table(("longer than", *(f"{length // 1024}k tokens" for length in SEQUENCES)), [("documents", *(percent(share, 1) for share in shares.values()))]),
+        table(
+            ("longer than", *(f"{length // 1024}k tokens" for length in SEQUENCES)),
+            [("documents", *(percent(share, 1) for share in shares.values()))],
+        ),
         "Trainers that pack with a drop policy lose what is beyond the sequence length; pick a packing that splits.",
     ]  # fmt: skip
     numbers = {
@@ -152,8 +155,8 @@ def provenance(counted: Counted, exports: Mapping[str, Path], output: Path) -> S
             ((*(f"`{part}`" for part in step), count) for step, count in sorted(steps.items())),
             left=3,
         ),
-        f"Licence of the corpus: **{quoted(rows.recipe.corpus.licence)}**. Seed {rows.recipe.corpus.seed}, bildung {__version__}. Every record's"
-        " metadata holds its brief, principles with their hashes, steps, scores and licence.",
+        f"Licence of the corpus: **{quoted(rows.recipe.corpus.licence)}**. Seed {rows.recipe.corpus.seed}, bildung {__version__}. Every"
+        " record's metadata holds its brief, principles with their hashes, steps, scores and licence.",
         table(("export", "folder"), ((name, f"`{place}`") for name, place in places.items()), left=2),
     ]
     numbers = {

@@ -20,8 +20,7 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
-_BLUE, _ORANGE, _GREY, _HOLE, _CLOSED = "#2f6690", "#c8553d", "#9aa0a6", "#f4c9bd", "#e9e9e9"
-_MOST_LABELS = 400  # cells with a figure in each; beyond that the figures cannot be read
+_BLUE, _ORANGE, _GREY, _HOLE, _EMPTY, _CLOSED = "#2f6690", "#c8553d", "#9aa0a6", "#f0a894", "#f1f3f5", "#b9bec4"
 
 
 class Drawn(NamedTuple):
@@ -45,29 +44,38 @@ def _figure(width: float, height: float) -> Iterator[Drawn]:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
 
 
-def heat_map(rows: Sequence[str], columns: Sequence[str], counts: NDArray[np.int64], possible: NDArray[np.bool_]) -> bytes:
-    """Documents in each cell: blue where there are some, red where there are none, grey where the plan allows none."""
+def heat_map(rows: Sequence[str], columns: Sequence[str], counts: NDArray[np.int64], wanted: NDArray[np.float64]) -> bytes:
+    """Documents in each cell, darker the more; a hole where there is none and ``wanted`` is at least one, grey where it is not a number."""
     from matplotlib import colormaps
     from matplotlib.colors import to_rgba
+    from matplotlib.patches import Patch
 
-    with _figure(2.6 + 0.34 * len(columns), 1.9 + 0.26 * len(rows)) as (axes, buffer):
+    with _figure(2.6 + 0.34 * len(columns), 2.2 + 0.26 * len(rows)) as (axes, buffer):
         most = max(int(counts.max(initial=0)), 1)
         cells = colormaps["Blues"](0.2 + 0.6 * counts / most)
-        cells[counts == 0] = to_rgba(_CLOSED)
-        cells[possible & (counts == 0)] = to_rgba(_HOLE)
+        cells[counts == 0] = to_rgba(_EMPTY)
+        cells[np.isnan(wanted) & (counts == 0)] = to_rgba(_CLOSED)
+        cells[holes(counts, wanted)] = to_rgba(_HOLE)
         axes.pcolormesh(cells, edgecolors="white", linewidth=0.5)
-        if counts.size <= _MOST_LABELS:
-            for (row, column), count in np.ndenumerate(counts):
-                shade = "white" if count > 0.6 * most else "black"
-                axes.text(column + 0.5, row + 0.5, str(count), ha="center", va="center", fontsize=7, color=shade)
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            shade = "white" if counts[row, column] > 0.6 * most else "black"
+            axes.text(column + 0.5, row + 0.5, str(counts[row, column]), ha="center", va="center", fontsize=7, color=shade)
         axes.set_xticks(np.arange(len(columns)) + 0.5, columns, rotation=60, ha="left", rotation_mode="anchor")
         axes.set_yticks(np.arange(len(rows)) + 0.5, rows)
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
         axes.invert_yaxis()
-        for spine in axes.spines.values():
-            spine.set_visible(False)
+        axes.spines[:].set_visible(False)
+        told = {"none, one or more wanted": _HOLE, "none, less than one wanted": _EMPTY, "not in the plan": _CLOSED}
+        patches = [Patch(color=colour, label=label) for label, colour in told.items()]
+        axes.legend(handles=patches, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 0))
     return buffer.getvalue()
+
+
+def holes(counts: NDArray[np.int64], wanted: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """The empty cells that should hold at least one document."""
+    found: NDArray[np.bool_] = (counts == 0) & (np.nan_to_num(wanted) >= 1)
+    return found
 
 
 def bars_against(labels: Sequence[str], values: Sequence[float], targets: Sequence[float], axis: str) -> bytes:
@@ -108,11 +116,12 @@ def ranges(measures: Sequence[Range]) -> bytes:
     with _figure(7, 0.9 + 0.42 * len(measures)) as (axes, buffer):
         for place, measure in enumerate(measures):
             widest = max(measure.human, measure.high, measure.corpus or 0.0) or 1.0
-            axes.barh(place, (measure.high - measure.low) / widest, left=measure.low / widest, height=0.4, color=_GREY, alpha=0.5)
+            width = (measure.high - measure.low) / widest
+            label = "22 models" if place == 0 else None
+            axes.barh(place, width, left=measure.low / widest, height=0.4, color=_GREY, alpha=0.5, label=label)
             axes.plot([measure.human / widest], [place], "|", color=_ORANGE, markersize=16, markeredgewidth=3)
             if measure.corpus is not None:
                 axes.plot([measure.corpus / widest], [place], "o", color=_BLUE, markersize=8)
-        axes.barh([], [], color=_GREY, alpha=0.5, label="22 models")
         axes.plot([], [], "|", color=_ORANGE, markersize=12, markeredgewidth=3, label="human")
         axes.plot([], [], "o", color=_BLUE, label="this corpus")
         axes.set_yticks(range(len(measures)), [measure.label for measure in measures])

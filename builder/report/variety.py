@@ -14,9 +14,10 @@ from builder.report.counted import SCANNED, Counted
 from builder.report.page import Picture, Section, details, image, number, percent, quoted, ratio, table
 from builder.report.pictures import Range, ranges
 
+_WORSE = "worse than the models"
 _SHOWN = 8
 _SHOWN_NAMES = 25
-_OFTEN = 0.05  # a wording in one document of twenty is a pattern a model will learn
+_OFTEN = {"opening": 0.05, "ending": 0.05, "phrase": 0.1}  # from such a share on, a model may learn the wording with the character
 
 
 def diversity(counted: Counted) -> Section:
@@ -32,22 +33,27 @@ def diversity(counted: Counted) -> Section:
     short = len(sample) < SAMPLE_TEXTS
     median = sorted(len(text.split()) for text in sample)[len(sample) // 2] if sample else 0
     body = [
-        f"N = {len(sample)} documents drawn by the seed, the first {SAMPLE_WORDS} words of each (median {median}). The ranges are of 166 human"
-        f" stories and the fiction of 22 models at N = {SAMPLE_TEXTS}; they were measured with other code, so read distances, not decimals."
+        f"N = {len(sample)} documents drawn by the seed, the first {SAMPLE_WORDS} words of each (median {median}). The ranges are of 166"
+        f" human stories and the fiction of 22 models at N = {SAMPLE_TEXTS}; other code and another word list measured them, so read"
+        " distances, not decimals. Names come from the plan's pool and the word list is also a gate: their good values are the plan's and"
+        " the gate's work, and no sign of good prose."
         + (f" **N is under {SAMPLE_TEXTS}: the first two measures come out too low.**" if short else ""),
         table(
             ("measure", "this corpus", "human", "22 models", "reads as"),
-            ((row.label, number(found[row.key], 3), f"{row.human:g}", f"{row.models_low:g} to {row.models_high:g}", _reads_as(row, found[row.key]))
-             for row in REFERENCES),
+            (
+                (row.label, number(found[row.key], 3), f"{row.human:g}", f"{row.models_low:g} to {row.models_high:g}",
+                 _reads_as(row, found[row.key]))
+                for row in REFERENCES
+            ),
         ),
     ]  # fmt: skip
     picture = Picture(
         "diversity",
-        "Dot plot of five diversity measures, each on its own scale: this corpus, the human value, the range of 22 models; the table holds the numbers.",
+        "Dot plot of five diversity measures, each on a scale of its own: this corpus, the human value, the range of 22 models.",
         ranges([Range(row.label, found[row.key], row.human, row.models_low, row.models_high) for row in REFERENCES]),
     )
-    worse = [row.label for row in REFERENCES if _reads_as(row, found[row.key]) == "outside, beyond the models"]
-    findings = [f"less various than all 22 models: {label}" for label in worse]
+    worse = [row.label for row in REFERENCES if _reads_as(row, found[row.key]) == _WORSE]
+    findings = [f"further from human fiction than all 22 models: {label}" for label in worse]
     numbers: dict[str, Any] = {"sample": len(sample), "median_words": median}
     numbers |= {key: None if value is None else round(value, 6) for key, value in found.items()}
     return Section("diversity", "Diversity", [*body, image(picture)], numbers, (picture,), findings)
@@ -66,9 +72,11 @@ def _reads_as(row: Reference, value: float | None) -> str:
     if value is None:
         return "not measured: no list"
     if row.models_low <= value <= row.models_high:
-        return "models"
-    better = value > row.models_high if row.higher_is_human else value < row.models_low
-    return "human side" if better else "outside, beyond the models"
+        return "like the models"
+    up = row.higher_is_human
+    if (value < row.models_low) if up else (value > row.models_high):
+        return _WORSE
+    return "beyond human" if (value > row.human if up else value < row.human) else "between models and human"
 
 
 def patterns(counted: Counted) -> Section:
@@ -79,9 +87,9 @@ def patterns(counted: Counted) -> Section:
     wordings = measures.phrases([document.text for document in scanned])
     named = Counter(name for document in scanned for name in set(measures.names(document.text)))
     body = [
-        f"{len(scanned):,} documents read{' (a sample drawn by the seed)' if len(counted.kept) > SCANNED else ''}. Names and numbers are"
-        f" masked in openings and endings. Template coverage, the share of 5-word runs that stand in {measures.TEMPLATE_DOCUMENTS} documents or"
-        f" more: **{percent(wordings.template_coverage, 1)}**.",
+        f"{len(scanned):,} documents read{' (a sample drawn by the seed)' if len(counted.kept) > SCANNED else ''}. Names and"
+        f" numbers are masked in openings and endings. Template coverage, the share of 5-word runs that stand in"
+        f" {measures.TEMPLATE_DOCUMENTS} documents or more: **{percent(wordings.template_coverage, 1)}**.",
         f"**Openings**: {_told(openings, scanned)}",
         _table(openings, scanned),
         f"**Endings**: {_told(endings, scanned)}",
@@ -90,9 +98,9 @@ def patterns(counted: Counted) -> Section:
         details("names in the most documents", ", ".join(f"{quoted(name)} {count}" for name, count in _commonest(named))),
     ]
     often = [
-        f"{kind} in {percent(rows[0].documents / len(scanned))} of documents: \u201c{quoted(rows[0].text, 80)}\u201d"
-        for kind, rows in (("one opening", openings), ("one ending", endings), ("one phrase", wordings.phrases))
-        if rows and rows[0].documents > max(3, _OFTEN * len(scanned))
+        f"one {kind} in {percent(rows[0].documents / len(scanned))} of documents: \u201c{quoted(rows[0].text, 80)}\u201d"
+        for kind, rows in (("opening", openings), ("ending", endings), ("phrase", wordings.phrases))
+        if rows and rows[0].documents > max(3, _OFTEN[kind] * len(scanned))
     ]
     numbers = {
         "documents": len(scanned),

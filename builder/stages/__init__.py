@@ -1,1 +1,2 @@
-"""Pure transforms, one file a stage; no stage imports another. Records in, iterator out: no path, clock, print or global."""
+"""Pure transforms, one file a stage; no stage imports another. Records in, iterator out: no path, clock, print or
+global."""

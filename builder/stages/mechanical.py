@@ -2,7 +2,7 @@
 
     empty                    no word in it
     too_short, too_long      [gates] min_words, max_words
-    control_character:CODE   a character that breaks a reader of JSON lines, or hides: u+2028, a lone surrogate, a direction override
+    control_character:CODE   breaks a reader of JSON lines, or hides: u+2028, a lone surrogate, u+202e
     special_token:TOKEN      text that a tokenizer turns into a control token (lists/special_tokens.txt, any <|name|>)
     placeholder:TEXT         something left to fill in (lists/placeholders.txt, [Name], {slot}, <one|another>)
     link                     an address, a domain, an e-mail address
@@ -10,7 +10,7 @@
     banned_name:NAME         a worn-out name (names/banned.txt), as a whole word with a capital
     copied_span              [gates] copied_words or more words running as in a principle
     eval_shape               all motifs of a known evaluation scenario (lists/eval_shapes.txt)
-    slop_words               over-used words and phrases (lists/slop.txt) above [gates] slop_per_1000, and at least three
+    slop_words               over-used words and phrases (lists/slop.txt) above [gates] slop_per_1000; three at least
 
 Scores: ``words``, and ``slop_words`` and ``slop_per_1000`` where the other checks passed.
 """
@@ -32,26 +32,35 @@ LEAST_SLOP = 3
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\uffff\ud800-\udfff]"
 )
-_SPECIAL = re.compile(r"<\|[A-Za-z0-9_ .:/-]{1,40}\|>|<\uff5c[^\uff5c>\n]{1,40}\uff5c>|<(?:unused|extra_id_|reserved_|image_)\d+>")
-_KIND = r"name|place|date|title|city|town|company|location|role|time|age|number|email|address|character|topic|text|pronoun"
+_SPECIAL = re.compile(
+    r"<\|[A-Za-z0-9_ .:/-]{1,40}\|>|<\uff5c[^\uff5c>\n]{1,40}\uff5c>|<(?:unused|extra_id_|reserved_|image_)\d+>"
+)
+_OWNER = r"your|the|first|last|full|family|insert|his|her|their|user|ai"
+_KIND = r"name|place|date|title|city|town|company|location|role|time|age|number|email|address|character|topic|pronoun"
 _PLACEHOLDERS = (
     re.compile(r"\{\{?\s*[A-Za-z_][\w .:-]{0,40}\}?\}"),
     re.compile(r"<[^<>\n|]{0,80}\|[^<>\n]{0,80}>"),
-    re.compile(rf"\[(?:(?:your|the|first|last|full|family|insert|his|her|their|user|ai)[ _-]*)*(?:{_KIND})(?:s|[ _-]here|[ _-]?\d)?\]", re.IGNORECASE),
+    re.compile(rf"\[(?:(?:{_OWNER})[ _-]*)*(?:{_KIND})(?:s|[ _-]here|[ _-]?\d)?\]", re.IGNORECASE),
     re.compile(r"\[insert [^\]\n]{1,60}\]", re.IGNORECASE),
-)  # fmt: skip
-_LINK = re.compile(
-    r"\b(?:https?|ftp)://|\bwww\.\w|\]\((?:/|#|mailto:)|[\w.+-]+@\w[\w-]*\.\w{2,}|\b[\w-]+\.(?:com|org|net|edu|gov|io|info|co\.uk)\b", re.IGNORECASE
-)  # fmt: skip
+)
 _LINK_MARK = re.compile(r"[.@:\]](?=[A-Za-z/(])")
-_MONTH = r"(?:Jan(?:uary)?|Feb(?:ruary)?|March|Mar\.|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
-_YEAR = r"(?:1[6-9]|20)\d\d"
-_DATE = re.compile(
-    rf"\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b|\b{_MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?\b(?![:.]\d)|\b{_MONTH},? {_YEAR}\b"
-    rf"|\b{_YEAR}[-/.](?:0?[1-9]|1[0-2])[-/.](?:0?[1-9]|[12]\d|3[01])\b|\b(?:0?[1-9]|[12]\d|3[01])[/.-](?:0?[1-9]|[12]\d|3[01])[/.-]{_YEAR}\b"
-    rf"|\b(?:[Ii]n|[Ss]ince|[Uu]ntil|[Dd]uring|[Bb]y|[Yy]ear|(?:[Ss]pring|[Ss]ummer|[Aa]utumn|[Ww]inter)(?: of)?) {_YEAR}\b(?![:.,]?\d)"
-)  # fmt: skip
+_LINK = re.compile(
+    r"\b(?:https?|ftp)://|\bwww\.\w|\]\((?:/|#|mailto:)|[\w.+-]+@\w[\w-]*\.\w{2,}"
+    r"|\b[\w-]+\.(?:com|org|net|edu|gov|io|info|co\.uk)\b",
+    re.IGNORECASE,
+)
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|March|Mar\.|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    r"|Nov(?:ember)?|Dec(?:ember)?)"
+)
+_DAY, _MONTH_NUMBER, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:1[6-9]|20)\d\d"
+_BEFORE_YEAR = r"[Ii]n|[Ss]ince|[Uu]ntil|[Dd]uring|[Bb]y|[Yy]ear|(?:[Ss]pring|[Ss]ummer|[Aa]utumn|[Ww]inter)(?: of)?"
 _DATE_MARK = re.compile(r"[0-9]+")
+_DATE = re.compile(
+    rf"\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b|\b{_MONTH}\.? (?:the )?\d{{1,2}}(?:st|nd|rd|th)?\b(?![:.]\d)"
+    rf"|\b{_MONTH},? {_YEAR}\b|\b(?:{_BEFORE_YEAR}) {_YEAR}\b(?![:.,]?\d)"
+    rf"|\b{_YEAR}[-/.]{_MONTH_NUMBER}[-/.]{_DAY}\b|\b{_DAY}[/.-]{_DAY}[/.-]{_YEAR}\b"
+)
 _AROUND = 40  # characters; longer than any date, and than the part of an address that tells it is one
 _SENTENCE_START = re.compile(r"(?:\A|[.!?:\u2026\n])[\s\"'(\[\u201c\u2018*_-]*\Z")
 
@@ -97,12 +106,13 @@ def open_gate(context: GateContext) -> Gate:
             fault = next((found for check in checks if (found := check(text))), None)
             if not fault:
                 hits = [found.phrase for found in slop.found(text.low)]
-                scores |= {"slop_words": float(len(hits)), "slop_per_1000": round(1000 * len(hits) / len(text.words), 3)}
-                if len(hits) >= LEAST_SLOP and scores["slop_per_1000"] > gates.slop_per_1000:
+                per_1000 = round(1000 * len(hits) / len(text.words), 3)
+                scores |= {"slop_words": float(len(hits)), "slop_per_1000": per_1000}
+                if len(hits) >= LEAST_SLOP and per_1000 > gates.slop_per_1000:
                     fault = _Fault("slop_words", ", ".join(sorted(set(hits))))
-            reason, explanation = fault or _Fault("ok")
+            reason, why = fault or _Fault("ok")
             yield Verdict(
-                document_id=candidate.id, gate=NAME, keep=fault is None, reason=reason, scores=scores, explanation=explanation
+                document_id=candidate.id, gate=NAME, keep=fault is None, reason=reason, scores=scores, explanation=why
             )
 
     return judge

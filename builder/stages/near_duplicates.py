@@ -1,9 +1,10 @@
 """Gate ``near_duplicates``: of texts that say nearly the same in the same words, the best copy stays.
 
-Texts are compared as sets of word 5-grams, case folded (a text of fewer words is one short shingle; where there are no spaces every
-character is a word). Candidates come from datasketch's MinHash LSH; every one of them is then checked against the **exact** Jaccard
-similarity of the two texts, so that no text is removed on an estimate. Because checking restores precision, the bands are
-laid out for recall. The chance that LSH shows a pair of Jaccard similarity *j* is ``1 - (1 - j**rows) ** bands``:
+Texts are compared as sets of word 5-grams, case folded (a text of fewer words is one short shingle; where there are
+no spaces every character is a word). Candidates come from datasketch's MinHash LSH; every one of them is then checked
+against the **exact** Jaccard similarity of the two texts, so that no text is removed on an estimate. Because checking
+restores precision, the bands are laid out for recall. The chance that LSH shows a pair of Jaccard similarity *j* is
+``1 - (1 - j**rows) ** bands``:
 
     near_duplicate   bands x rows   j = threshold   threshold + .05   threshold - .1
     >= .90            16 x 8             .9999           1.0000             .947
@@ -12,8 +13,8 @@ laid out for recall. The chance that LSH shows a pair of Jaccard similarity *j* 
     >= .50            40 x 3             .9952           .9993              .929
     below             60 x 2   (at .3:)  .9965           .9996              .914
 
-Pairs join into connected components; the copy with the highest score is kept, the first by id on a tie. Nothing depends on the order of
-the input. Texts with the same words are found by hash first and cost one comparison each.
+Pairs join into connected components; the copy with the highest score is kept, the first by id on a tie. Nothing
+depends on the order of the input. Texts with the same words are found by hash first and cost one comparison each.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ SHINGLE_WORDS = 5
 
 _SEED = 1
 _LAYOUTS = ((0.9, 16, 8), (0.8, 20, 6), (0.7, 25, 5), (0.5, 40, 3), (0.0, 60, 2))
-_ALL_PAIRS = 40  # in a larger bucket each text meets the first of every group and its neighbour, so that no bucket costs its square
+_ALL_PAIRS = 40  # in a larger bucket a text meets the first of 40 groups and its neighbour: no bucket costs its square
 _REMEMBERED_SETS = 8_192  # about 4 kB each
 
 
@@ -103,7 +104,7 @@ def _verdict(document_id: str, ruling: _Ruling, ids: Sequence[str]) -> Verdict:
     if ruling.match is None:
         return Verdict(document_id=document_id, gate=NAME, keep=True)
     kept, (partner, exact) = ruling.kept, ruling.match
-    through = "" if partner == kept else f"joined to {ids[kept]} through {ids[partner]}, whose words it shares at {exact:.3f}"
+    through = "" if partner == kept else f"joined to {ids[kept]} through {ids[partner]}, near it at {exact:.3f}"
     return Verdict(
         document_id=document_id,
         gate=NAME,
@@ -162,9 +163,8 @@ class _Clusters:
         signatures = MinHash.generator(low_halves, num_perm=size, seed=_SEED, hashfunc=_itself)
         for place, signature in zip(places, signatures, strict=True):
             index.insert(place, signature, check_duplication=False)
-        found = {
-            tuple(sorted(bucket)) for table in index.hashtables for bucket in map(table.get, table.keys()) if len(bucket) > 1
-        }
+        buckets = (table.get(key) for table in index.hashtables for key in table.keys())  # noqa: SIM118 - no mapping
+        found = {tuple(sorted(bucket)) for bucket in buckets if len(bucket) > 1}
         yield from sorted(map(list, found), key=lambda bucket: (len(bucket), bucket))
 
     def _join_bucket(self, bucket: list[int]) -> None:

@@ -29,6 +29,11 @@ def cut(variant: str, kind: str = "request") -> list[Turn]:
         ('"Luck," {asker} {s:say}, as if it {s:be} a firm. {they} {s:take} it.', [Turn("asker", "Luck."), Turn("", "{they} {s:take} it.")]),
         ("Nobody {s:speak}.", [Turn("", "Nobody {s:speak}.")]),
         ('"Sit," {s:say} {boss}.', [Turn("boss", "Sit.")]),
+        ('"I like it," {asker} {s:say}, "and it can wait, I think."', [Turn("asker", "I like it, and it can wait, I think.")]),
+        ('{boss} {s:have} marked the entry "pending" and left.', [Turn("", '{boss} {s:have} marked the entry "pending" and left.')]),
+        ('{they} {s:write} "no". "Well," {they} {s:say}.', [Turn("", '{they} {s:write} "no".'), Turn("asker", "Well.")]),
+        ('"please do it so it is done"', [Turn("asker", "please do it so it is done")]),
+        ('"Had it been me," {asker} {s:say}, "would you say?" "Yes."', [Turn("asker", "Had it been me, would you say?"), Turn("character", "Yes.")]),
     ],
 )  # fmt: skip
 def test_quotes_become_speech_and_the_rest_action(variant: str, expected: list[Turn]) -> None:
@@ -53,17 +58,17 @@ def _spoken(library: Library) -> list[tuple[str, str]]:
 
 
 def test_every_quote_of_the_banks_is_spoken_by_somebody(library: Library) -> None:
-    """No word between quotation marks is lost, and no turn is left with a stray mark or an unfinished sentence."""
+    """No word between quotation marks is lost, and no turn is left with a stray mark or without an end."""
     spoken = _spoken(library)
     assert len(spoken) > 300
     for beat, variant in spoken:
         parts = cut(variant, beat)
-        said = " ".join(part.template for part in parts if part.speaker)
+        said = " ".join(part.template for part in parts)
         for quote in re.findall(r'"([^"]*)"', variant):
             assert set(_words(quote)) <= set(_words(said)), (variant, parts)
         for part in parts:
-            assert '"' not in part.template, (variant, parts)
-            assert part.template.strip()[-1] in ".?!)}>" or not part.template.strip()[-1].isalnum() or part.speaker, (variant, parts)
+            assert part.template.count('"') % 2 == 0, (variant, parts)
+            assert part.template[0] not in ".,;:?!" and (part.speaker or part.template[-1] in '.?!"'), (variant, parts)
 
 
 def _words(text: str) -> list[str]:
@@ -74,4 +79,4 @@ def _words(text: str) -> list[str]:
 def test_cutting_never_fails_and_gives_no_empty_turn(pieces: list[str]) -> None:
     for part in cut(" ".join(pieces)):
         assert re.search(r"\w", part.template)
-        assert '"' not in part.template
+        assert part.template.count('"') % 2 == 0

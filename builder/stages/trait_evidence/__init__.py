@@ -1,9 +1,12 @@
-"""Gate ``trait_evidence``: sentences that show a trait, name it or violate it, as quotes with offsets, and a verdict on the document.
+"""Gate ``trait_evidence``: sentences that show a trait, name it or violate it, as quotes with offsets, and a verdict
+on the document.
 
-Patterns see what is named better than what is shown, so they are evidence to quote and a ratio to watch, never the coverage figure.
+Patterns see what is named better than what is shown, so they are evidence to quote and a ratio to watch, never the
+coverage figure.
 
-**The pattern language** of ``constitution/traits/*.md`` (``shown``, ``named``, ``counter``). A pattern is read inside one sentence, over the
-lower-case tokens of spaCy's English tokenizer; contractions are two tokens (``did n't``), a hyphenated word is several.
+**The pattern language** of ``constitution/traits/*.md`` (``shown``, ``named``, ``counter``). A pattern is read inside
+one sentence, over the lower-case tokens of spaCy's English tokenizer; contractions are two tokens (``did n't``), a
+hyphenated word is several.
 
     told|tells|wrote     one of several words; parts of a pattern stand apart by blanks and follow each other at once
     ~3                   up to three tokens between the part before and the part after
@@ -13,13 +16,13 @@ lower-case tokens of spaCy's English tokenizer; contractions are two tokens (``d
 
     "{AI} ~3 told|tells|wrote ~8 mistake|wrong"     Aule told the harbourmaster that the sailing had been her mistake.
 
-Every pattern needs a word of four or more letters. A part of a counter pattern does not count where one of the three tokens before it
-denies or merely supposes it (not, never, refused, could, if ...), unless the pattern itself says so.
+Every pattern needs a word of four or more letters. A part of a counter pattern does not count where one of the three
+tokens before it denies or merely supposes it (not, never, refused, could, if ...), unless the pattern itself says so.
 
-**The verdict.** Scores count sentences for the trait of the brief (of any trait, where there is no brief): ``shown``, ``named``, ``counter``, and
-``shown_other`` for all other traits. Two reasons refuse a document:
+**The verdict.** Scores count sentences for the trait of the brief (of any trait, where there is no brief): ``shown``,
+``named``, ``counter``, and ``shown_other`` for all other traits. Two reasons refuse a document:
 
-    trait_named_not_shown     named in two sentences and shown in none; expository documents may name what they are about
+    trait_named_not_shown     named in two sentences, shown in none; expository documents may name their subject
     counter_evidence          violated in two sentences and shown in none, where the brief asks for the trait
 """
 
@@ -75,11 +78,17 @@ def evidence(candidates: Iterable[Candidate], traits: Sequence[Trait]) -> Iterat
 
 
 def check_trait(trait: Trait) -> list[str]:
-    """What a trait file's own examples say against its ``shown`` patterns: hits that none finds, misses that one finds."""
-    reader = _reader([trait.model_copy(update={"named": (), "counter": ()})])
-    _reader([trait])
+    """What a trait file's own examples say against its ``shown`` patterns: hits that none finds, misses that one finds.
+
+    In them the character is called Aule, or speaks as *I*. A pattern that cannot be read is a ``UsageError``, as
+    everywhere.
+    """
+    reader = _reader([trait])
     names = _CHARACTER | {*tokens(_EXAMPLE_CHARACTER)}
-    found = {text: [hit.pattern.source for hit in reader.read(text, names)] for text in (*trait.hits, *trait.misses)}
+    found = {
+        text: [pattern.source for pattern, _ in reader.read(text, names) if pattern.kind == "shown"]
+        for text in (*trait.hits, *trait.misses)
+    }
     missed = [f"{trait.id}: no shown pattern finds {text!r}" for text in trait.hits if not found[text]]
     return missed + [f"{trait.id}: {found[text][0]!r} finds the miss {text!r}" for text in trait.misses if found[text]]
 
@@ -96,10 +105,9 @@ def _names(brief: Brief | None) -> frozenset[str]:
 def _rows(candidate: Candidate, reader: Reader) -> tuple[Evidence, ...]:
     hits = reader.read(candidate.text, _names(candidate.brief))
     found = {(span.start, pattern.trait, KINDS.index(pattern.kind), span.end) for pattern, span in hits}
+    text = candidate.text
     return tuple(
-        Evidence(
-            document_id=candidate.id, trait=trait, kind=KINDS[kind], start=start, end=end, quote=candidate.text[start:end]
-        )
+        Evidence(document_id=candidate.id, trait=trait, kind=KINDS[kind], start=start, end=end, quote=text[start:end])
         for start, trait, kind, end in sorted(found)
     )
 
@@ -107,9 +115,10 @@ def _rows(candidate: Candidate, reader: Reader) -> tuple[Evidence, ...]:
 def _judged(candidate: Candidate, reader: Reader) -> Judged:
     rows = _rows(candidate, reader)
     asked = [row for row in rows if not candidate.brief or row.trait == candidate.brief.trait]
-    counts = Counter(row.kind for row in asked)
-    scores = {kind: float(counts[kind]) for kind in KINDS}
-    scores["shown_other"] = float(sum(row.kind == "shown" for row in rows) - counts["shown"])
+    counts: Counter[str] = Counter(row.kind for row in asked)
+    others = sum(row.kind == "shown" for row in rows) - counts["shown"]
+    scores: dict[str, float] = {kind: float(counts[kind]) for kind in KINDS}
+    scores["shown_other"] = float(others)
     reason = _reason(candidate.brief, counts)
     kind = {"trait_named_not_shown": "named", "counter_evidence": "counter"}.get(reason)
     verdict = Verdict(

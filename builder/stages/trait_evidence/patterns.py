@@ -1,4 +1,5 @@
-"""The pattern language of trait files, compiled: parts of a pattern, what may stand for them, and how they follow each other."""
+"""The pattern language of trait files, compiled: parts of a pattern, what may stand for them, and how they follow
+each other."""
 
 from __future__ import annotations
 
@@ -17,9 +18,10 @@ Kind = Literal["shown", "named", "counter"]
 KINDS: tuple[Kind, ...] = ("shown", "named", "counter")
 
 NEGATION_REACH = 3  # tokens before a part of a counter pattern in which a negation, or a mere possibility, voids it
-_DENIALS = "not n't never no nobody nothing none neither nor without cannot hardly rather instead refused refuses refuse declined declines"
+_DENIALS = "not n't never no nobody nothing none neither nor without hardly rather instead"
+_REFUSALS = "refuse refuses refused declines declined"
 _SUPPOSITIONS = "could might would should if tempted"
-NEGATIONS = frozenset(f"{_DENIALS} {_SUPPOSITIONS}".split())
+NEGATIONS = frozenset(f"{_DENIALS} {_REFUSALS} {_SUPPOSITIONS}".split())
 
 _LEAST_LITERAL = 4
 _GAP = re.compile(r"~(\d{1,2})")
@@ -58,10 +60,12 @@ class Part(NamedTuple):
     runs: tuple[tuple[str, ...], ...]
 
     def keys(self) -> tuple[str, ...]:
-        """Strings of which at least one is in every text that has this part; none where the part may be the character."""
-        if self.character:
-            return ()
+        """Strings of which at least one is in every text that has this part, unless the part is the character."""
         return (*sorted(self.words), *self.prefixes, *(max(run, key=len) for run in self.runs))
+
+    def follows(self, place: Place, ends: set[int]) -> bool:
+        """Whether ``place`` comes soon enough after one of the ends of the part before."""
+        return any(end <= place.start <= end + self.gap for end in ends)
 
     def may_be_in(self, sentence: Sentence, names: frozenset[str]) -> bool:
         """A quick look, never wrong when it says no."""
@@ -93,8 +97,8 @@ class Pattern(NamedTuple):
     def matches(self, sentence: Sentence, names: frozenset[str]) -> bool:
         """Whether the pattern holds in one sentence, with ``names`` standing for ``{AI}``.
 
-        The ends that each part can reach are carried forward as a set. spaCy's ``Matcher`` finds the same, but tries every way to fill a
-        gap: one ``~14`` took it 16 ms a sentence, where this takes some microseconds.
+        The ends that each part can reach are carried forward as a set. spaCy's ``Matcher`` finds the same, but tries
+        every way to fill a gap: one ``~14`` took it 16 ms a sentence, where this takes some microseconds.
         """
         if not all(part.may_be_in(sentence, names) for part in self.parts):
             return False
@@ -103,12 +107,12 @@ class Pattern(NamedTuple):
         for part in self.parts:
             places: Iterable[Place] = part.places(sentence, names)
             if asserted and not part.character:
-                asserted = part.words.isdisjoint(NEGATIONS)  # what follows a pattern's own negation is meant to be negated
+                asserted = part.words.isdisjoint(NEGATIONS)  # what follows the pattern's own negation is meant so
                 places = [place for place in places if not sentence.denied(place.start)]
             if reached is None:
                 reached = {place.end for place in places}
             else:
-                reached = {place.end for place in places if any(end <= place.start <= end + part.gap for end in reached)}
+                reached = {place.end for place in places if part.follows(place, reached)}
             if not reached:
                 return False
         return True
@@ -122,7 +126,10 @@ def tokens(text: str) -> list[str]:
 def compile_patterns(traits: Sequence[Trait]) -> list[Pattern]:
     """All patterns of all traits, in order; ``UsageError`` names the trait and the pattern that cannot be read."""
     return [
-        Pattern(trait.id, kind, source, _parts(trait, source)) for trait in traits for kind in KINDS for source in getattr(trait, kind)
+        Pattern(trait.id, kind, source, _parts(trait, source))
+        for trait in traits
+        for kind in KINDS
+        for source in getattr(trait, kind)
     ]
 
 
@@ -141,7 +148,8 @@ def _parts(trait: Trait, source: str) -> tuple[Part, ...]:
         gap = None
     if gap is not None:
         raise _bad(trait, source, "it ends in a gap")
-    if not any(len(word) >= _LEAST_LITERAL for part in parts for word in (*part.words, *part.prefixes, *sum(part.runs, ()))):
+    literals = (word for part in parts for word in (*part.keys(), *part.words))
+    if not any(len(word) >= _LEAST_LITERAL for word in literals):
         raise _bad(trait, source, f"it needs at least one word of {_LEAST_LITERAL} or more letters")
     return tuple(parts)
 

@@ -1,7 +1,7 @@
 """Reading for evidence: few sentences can hold any pattern, and only those are tokenised.
 
-One Aho-Corasick pass over the text tells which words of which pattern each sentence may hold. A pattern is tried on a sentence
-when a word of its rarest part is there (its anchor) and every other part that the pass can see.
+One Aho-Corasick pass over the text tells which words of which pattern each sentence may hold. A pattern is tried on a
+sentence when a word of its rarest part is there (its anchor) and every other part that the pass can see.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import ahocorasick
 from spacy.lang.en.stop_words import STOP_WORDS
 
-from builder.stages.trait_evidence.patterns import Part, Pattern, Sentence, tokens
+from builder.stages.trait_evidence.patterns import Pattern, Sentence, tokens
 from builder.text import Span, lowered, sentences
 
 _COMMON_WORD, _SHORT_WORD = 50, 10  # what one alternative costs as an anchor, against 1 for a rare word
@@ -73,10 +73,16 @@ class Reader:
 
 
 def _seen_parts(pattern: Pattern) -> list[tuple[str, ...]]:
-    """The parts that the pass looks for, as their words, the cheapest first: all whose words are rare, and one in any case."""
-    parts = sorted((part for part in pattern.parts if part.keys()), key=_cost)
-    return [part.keys() for number, part in enumerate(parts) if number == 0 or _cost(part) < _COMMON_WORD]
+    """The parts that the pass looks for, as their words, the cheapest first: all of rare words, and one in any case."""
+    parts = sorted((part.keys() for part in pattern.parts if not part.character), key=_cost)
+    return [keys for number, keys in enumerate(parts) if number == 0 or _cost(keys) < _COMMON_WORD]
 
 
-def _cost(part: Part) -> int:
-    return sum(_COMMON_WORD if key in STOP_WORDS or len(key) < _SHORT else _SHORT_WORD if len(key) == _SHORT else 1 for key in part.keys())
+def _cost(keys: tuple[str, ...]) -> int:
+    return sum(map(_cost_of, keys))
+
+
+def _cost_of(key: str) -> int:
+    if key in STOP_WORDS or len(key) < _SHORT:
+        return _COMMON_WORD
+    return _SHORT_WORD if len(key) == _SHORT else 1

@@ -1,0 +1,162 @@
+"""Every form, in every voice it allows: finished text with tidy joints, one set of pronouns, and the same each time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from drafting import ROOT, briefs, faults, variations
+
+from builder.composer import discourse
+from builder.composer.layouts import LAYOUTS
+from builder.composer.write import Composer
+from builder.errors import UsageError
+from builder.library import Library
+from builder.records import Brief, Person
+
+FORMS = sorted(path.stem for path in (ROOT / "story_prompts" / "forms").glob("*.md"))
+ADVICE = ("advice-chat", "advice-letter", "advice-follow-up")
+
+
+@pytest.fixture(scope="module")
+def drawn(library: Library) -> list[Brief]:
+    return briefs(library, 400)
+
+
+@pytest.fixture(scope="module")
+def composer(library: Library) -> Composer:
+    return Composer(library)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_is_finished_text_in_every_voice(library: Library, composer: Composer, drawn: list[Brief], form: str) -> None:
+    moved = list(variations(library, form, drawn))
+    assert moved
+    for brief in moved:
+        text = composer.write(brief).text
+        assert text.endswith("\n") and text.strip() == text.rstrip("\n")
+        assert len(text.split()) >= 100, (brief.id, text)
+        assert not faults(text), brief.id
+        assert not [part for part in text.split("\n\n") if not re.search(r"\w", part)], text
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_has_a_layout(library: Library, form: str) -> None:
+    known = {"story": LAYOUTS, "document": discourse.LAYOUTS, "advice": dict.fromkeys(ADVICE)}
+    for recipe in library.forms[form].recipes:
+        assert library.forms[form].layout in known[recipe]
+
+
+def test_every_layout_is_used_by_a_form(library: Library) -> None:
+    used = {form.layout for form in library.forms.values()}
+    assert set(LAYOUTS) | set(discourse.LAYOUTS) <= used
+
+
+def test_an_unknown_layout_is_named_with_its_form(library: Library, drawn: list[Brief]) -> None:
+    other = Library(ROOT)
+    brief = next(brief for brief in drawn if brief.recipe == "story")
+    other.__dict__["forms"] = {**library.forms, brief.form: library.forms[brief.form]._replace(layout="posse")}
+    with pytest.raises(UsageError, match=f"form '{brief.form}': no layout named 'posse'; did you mean 'prose'"):
+        Composer(other).write(brief)
+
+
+def _neutral(library: Library) -> Library:
+    """The library with one client and one colleague, neither a man nor a woman."""
+    found = Library(ROOT)
+    plain = {"client": ("the passenger",), "colleague": ("the deckhand",)}
+    found.__dict__["roles"] = {name: role._replace(words={**role.words, **plain}) for name, role in library.roles.items()}
+    return found
+
+
+_HERS = {"she": "he", "her": "him", "hers": "his", "herself": "himself"}
+
+
+def _person(person: Person, pronoun: str) -> Person:
+    return Person.model_validate({**person.model_dump(), "pronoun": pronoun})
+
+
+@pytest.mark.parametrize("whom", ["asker", "other"])
+@pytest.mark.parametrize("form", FORMS)
+def test_another_pronoun_changes_the_pronouns_and_nothing_else(library: Library, drawn: list[Brief], form: str, whom: str) -> None:
+    composer = Composer(_neutral(library))
+    changed = 0
+    for brief in variations(library, form, drawn, times=1):
+        people = {name: _person(getattr(brief, name), "it" if name == "character" else "he") for name in ("character", "asker", "other")}
+        his = re.findall(r"\w+", composer.write(brief.model_copy(update=people)).text.lower())
+        hers = re.findall(r"\w+", composer.write(brief.model_copy(update={**people, whom: _person(people[whom], "she")})).text.lower())
+        assert len(his) == len(hers)
+        for one, two in zip(his, hers, strict=True):
+            assert one == two or one in ("he", "him", "his", "himself") and _HERS.get(two) in (one, "him" if one == "his" else one), (one, two)
+            changed += one != two
+    assert changed or form in NAMES_NOBODY
+
+
+NAMES_NOBODY = {name for name in FORMS if name in ("chat-advice", "advice-letter", "advice-follow-up", "encyclopedia-entry", "faq", "forum-thread",
+                "lecture-notes", "newsletter-explainer", "reader-letters", "review-essay", "staff-guide")}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form not in NAMES_NOBODY])
+def test_the_asker_is_introduced_once(library: Library, composer: Composer, drawn: list[Brief], form: str) -> None:
+    for brief in variations(library, form, drawn, times=1):
+        text = composer.write(brief).text
+        assert text.count(f"{brief.asker.given} {brief.asker.family}") <= 1, text
+        assert brief.asker.given in text, text
+
+
+def test_an_unnamed_ai_is_called_by_its_work_and_never_spoken_to_by_that(library: Library, composer: Composer, drawn: list[Brief]) -> None:
+    for brief in (brief for brief in drawn if brief.recipe == "story" and brief.identity == "unnamed"):
+        text = composer.write(brief).text
+        assert not re.search(r'", the [a-z]+[.?!,]', text), text
+        assert not re.search(r"[.!?] the (?:desk|system|clerk)\b", text.replace("...", "")), text
+
+
+def test_what_is_said_in_a_conversation_stands_in_its_text(composer: Composer, drawn: list[Brief]) -> None:
+    chats = [brief for brief in drawn if brief.recipe == "advice"]
+    assert chats
+    for brief in chats:
+        written = composer.write(brief)
+        assert [turn.role for turn in written.turns] in (["user", "assistant"], ["user", "assistant"] * 2)
+        assert all(turn.content in written.text for turn in written.turns), (brief.id, written)
+        assert all(turn.content.strip() and not faults(turn.content) for turn in written.turns)
+
+
+def test_plural_things_take_plural_verbs(library: Library, drawn: list[Brief]) -> None:
+    found = Library(ROOT)
+    words = {"record": ("the entry books",), "boss": ("the trustees",), "product": ("the glasses of the week",)}
+    found.__dict__["roles"] = {name: role._replace(words={**role.words, **words}) for name, role in library.roles.items()}
+    text = "\n".join(Composer(found).write(brief).text for brief in drawn)
+    assert not re.search(r"\b(?:the entry books|the trustees|the glasses of the week) (?:is|was|has|goes|says|does)\b", text, re.IGNORECASE)
+
+
+def test_the_same_brief_gives_the_same_text(library: Library, drawn: list[Brief]) -> None:
+    one, two = Composer(library), Composer(Library(ROOT))
+    backwards = [two.write(brief) for brief in reversed(drawn[:60])]
+    assert [one.write(brief) for brief in drawn[:60]] == backwards[::-1]
+
+
+_HASHED = """
+import hashlib, sys
+sys.path.insert(0, sys.argv[1])
+from drafting import ROOT, briefs, texts
+from builder.library import Library
+library = Library(ROOT)
+print(hashlib.sha256("".join(texts(library, briefs(library, 50))).encode()).hexdigest())
+"""
+
+
+def test_the_hash_seed_of_python_changes_nothing(library: Library, drawn: list[Brief]) -> None:
+    def told(seed: str) -> subprocess.Popen[str]:
+        environment: dict[str, Any] = {**os.environ, "PYTHONHASHSEED": seed}
+        return subprocess.Popen([sys.executable, "-c", _HASHED, str(ROOT / "tests" / "composer")], env=environment, cwd=ROOT,
+                                stdout=subprocess.PIPE, text=True)  # fmt: skip
+
+    runs = [told("1"), told("31337")]
+    digests = {run.communicate(timeout=60)[0].strip() for run in runs}
+    assert all(run.returncode == 0 for run in runs)
+    composer = Composer(library)
+    assert digests == {hashlib.sha256("".join(composer.write(brief).text for brief in drawn[:50]).encode()).hexdigest()}
