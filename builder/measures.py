@@ -20,6 +20,7 @@ SAMPLE_TEXTS = 140  # the size at which the ranges of ``REFERENCES`` were measur
 SAMPLE_WORDS = 600
 GRAM = 5  # words a phrase: long enough to be a phrase, short enough to survive a changed name
 TEMPLATE_DOCUMENTS = 5  # a 5-gram that stands in so many documents belongs to a template
+_LONGEST_SENTENCE = 600  # characters looked at for a first or last sentence; what is longer is cut
 _RUN_KEPT = 0.8  # a phrase grows over neighbouring 5-grams while they stand in so large a share of its documents
 
 _NAME = re.compile(r"(?<=[^\W\d_A-Z][ ,])[^\W\d_a-z][^\W\d_]+|(?<=[,;] )[^\W\d_a-z][^\W\d_]+")
@@ -163,12 +164,12 @@ def sentence_length_variation(texts: Iterable[str]) -> float:
 
 def first_sentence(text: str) -> str:
     """The first sentence or line of a text."""
-    return _sentence(text[:1500], 0)
+    return _sentence(text[:_LONGEST_SENTENCE], 0)
 
 
 def last_sentence(text: str) -> str:
     """The last sentence or line of a text."""
-    return _sentence(text[-1500:], -1)
+    return _sentence(text[-_LONGEST_SENTENCE:], -1)
 
 
 def masked(sentence: str, known_names: Iterable[str]) -> str:
@@ -200,7 +201,8 @@ def phrases(texts: Sequence[str], most: int = 15) -> Wordings:
     joined = np.concatenate(each) if each else np.empty(0, np.uint64)
     if not joined.size:
         return Wordings((), 0.0)
-    owners = np.repeat(np.arange(len(each)), [len(grams) for grams in each])
+    ends = np.cumsum([len(grams) for grams in each])
+    del each
     known, counts = np.unique(joined, return_counts=True)
     coverage = float(counts[counts >= TEMPLATE_DOCUMENTS].sum() / counts.sum())
     used: set[int] = set()
@@ -209,7 +211,7 @@ def phrases(texts: Sequence[str], most: int = 15) -> Wordings:
         if len(found) == most or counts[at] < TEMPLATE_DOCUMENTS:
             break
         if int(known[at]) not in used:
-            example = int(owners[np.argmax(joined == known[at])])
+            example = int(np.searchsorted(ends, np.argmax(joined == known[at]), side="right"))
             text, grams = _run(texts[example], int(known[at]), known, counts)
             used.update(grams)
             if not any(f" {shorter.text} " in f" {text} " for shorter in found):

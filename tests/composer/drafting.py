@@ -38,7 +38,7 @@ def texts(library: Library, drawn: list[Brief]) -> list[str]:
 _POVS, _TENSES, _IDENTITIES = ("first", "third", "witness"), ("past", "present"), ("unnamed", "invented", "human")
 
 
-def variations(library: Library, form_id: str, drawn: list[Brief], times: int = 2) -> Iterator[Brief]:
+def variations(library: Library, form_id: str, drawn: list[Brief], times: int = 1) -> Iterator[Brief]:
     """Real briefs moved to one form, in every voice, identity and length that the form allows."""
     form = library.forms[form_id]
     source = itertools.cycle(brief for brief in drawn if brief.recipe == form.recipes[0])

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from builder.composer.grammar import Voice
-from builder.composer.telling import PRONOUNS, Telling
+from builder.composer.telling import PRONOUNS, Telling, is_plural, without_address
 from builder.errors import UsageError
 from builder.records import Person
 
@@ -81,6 +81,26 @@ def test_a_voice_may_be_borrowed_for_one_variant() -> None:
     telling = opened(Voice("third", "past"))
     assert telling.tell("{I} {v:be} here.", Voice("first", "present")) == "I am here."
     assert telling.voice == Voice("third", "past")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "plural"),
+    [("the handover notes", True), ("the gauge at the next quay", False), ("the boss", False), ("the trustees of the hall", True),
+     ("the people upstairs", True), ("the list of calls", False), ("the women who ran the quay", True), ("the bus", False),
+     ("the woman who ran the classes", False), ("the glasses", True), ("bean cakes from the corner", True)],
+)  # fmt: skip
+def test_a_plural_thing_takes_a_plural_verb(phrase: str, plural: bool) -> None:
+    telling = opened(Voice("third", "present"))
+    telling.keep("record", phrase)
+    assert is_plural(phrase) is plural
+    assert telling.tell("{record} still {s:say} so.") == f"T{phrase[1:]} still {'say' if plural else 'says'} so.".replace("Tean", "Bean")
+    assert telling.tell("Near {record} a clerk {s:wait}.").endswith(" a clerk waits.")
+
+
+def test_one_without_a_name_is_not_called_by_it() -> None:
+    assert without_address('"Well, {name}? Tell {name} so."') == '"Well? Tell {name} so."'
+    assert opened(given="the desk").tell('"{name}, look," {they} {s:say}. "Thanks, {name}."') == '"Look," she said. "Thanks."'
+    assert opened().tell('"{name}, look," {they} {s:say}. "Thanks, {name}."') == '"Aule, look," she said. "Thanks, Aule."'
 
 
 @pytest.mark.parametrize("pronoun", PRONOUNS)

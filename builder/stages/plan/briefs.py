@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from builder.stages.plan.matching import held_out, match
 
 _ELSEWHERE = 0.2  # share of people whose names come from somewhere else than the setting: people move
 _FORBIDDEN_EACH = 5
+_GOLDEN = 0.618  # steps of this share of a circle fill it most evenly at every length
 _PLAIN_VALUE = {"pov": "third", "tense": "past", "opening": "in-the-middle", "ending": "plain-fact", "outcome": "uncertain"}
 
 
@@ -114,9 +116,10 @@ def _draw(context: Context, kind: str, row: Row, position: int, turn: int, seed:
 
 
 def _principle(context: Context, trait: str, turn: int) -> Principle:
-    """The trait's principles by turns, so that each is reached before any comes twice."""
+    """The trait's principles by turns, far apart in the source first, each reached before any comes twice."""
     matched = context.principles[trait]
-    return matched[turn % len(matched)]
+    stride = next(step for step in range(round(len(matched) * _GOLDEN) or 1, 2 * len(matched) + 1) if math.gcd(step, len(matched)) == 1)
+    return matched[turn * stride % len(matched)]
 
 
 def _tension(context: Context, row: Row, rng: random.Random) -> Tension | None:

@@ -1,7 +1,8 @@
 """Which principles a trait stands for.
 
 A trait names its principles by globs over ``heading path / id``. Every principle that no glob reaches goes to the trait whose words it
-shares most (cosine of inverse-frequency weighted word counts), so that a constitution nobody here has read is planned in full.
+shares most (cosine of inverse-frequency weighted word counts), so that a constitution nobody here has read is planned in full. No trait
+takes much more than its share: a long section about one thing would otherwise wait for one trait's turns.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from builder.records import Principle, Trait
 
 Weights = dict[str, float]
 _WORD = re.compile(r"[a-z]{4,}")
+_CROWDING = 1.5  # a trait takes principles up to this many times an even share; named ones up to twice that
 _FALLBACK = 3  # principles lent to a trait that no principle is nearest to
 
 
@@ -29,9 +31,10 @@ def match(principles: Sequence[Principle], traits: Mapping[str, Trait]) -> dict[
     normative = [principle for principle in principles if principle.kind in ("norm", "reason")]
     found: dict[str, list[Principle]] = {name: [] for name in traits}
     weights = _Similarity(traits, normative)
+    room = math.ceil(_CROWDING * len(normative) / len(traits))
     for principle in normative:
-        named = [name for name, trait in traits.items() if held_out(principle, trait.principles)]
-        for name in named or [weights.nearest(principle)]:
+        named = [name for name, trait in traits.items() if held_out(principle, trait.principles) and len(found[name]) < 2 * room]
+        for name in named or [weights.nearest(principle, [name for name in traits if len(found[name]) < room])]:
             found[name].append(principle)
     for name in found:
         if not found[name]:
@@ -65,9 +68,9 @@ class _Similarity:
         words = self._traits[trait]
         return sum(weight * words.get(word, 0.0) for word, weight in self._principles[principle.id].items())
 
-    def nearest(self, principle: Principle) -> str:
-        """The trait with the highest score; the first by id on a tie."""
-        return min(self._traits, key=lambda name: (-self.score(principle, name), name))
+    def nearest(self, principle: Principle, open_to: Sequence[str]) -> str:
+        """The trait with the highest score among those with room; the first by id on a tie."""
+        return min(open_to or self._traits, key=lambda name: (-self.score(principle, name), name))
 
 
 def _trait_bag(trait: Trait) -> Counter[str]:
