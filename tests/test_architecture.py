@@ -19,6 +19,7 @@ FLOORS = {
     "records": 0,
     "markdown": 1,
     "stores": 1,
+    "candidates": 1,
     "shapes": 1,
     "text": 1,
     "tokens": 1,
@@ -38,8 +39,8 @@ FLOORS = {
     "pipeline": 8,
     "promise": 8,
     "summary": 8,
-    "bench": 9,
     "cli": 9,
+    "bench": 10,
     "__main__": 10,
     "__init__": 0,
 }

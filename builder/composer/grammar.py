@@ -74,8 +74,8 @@ def _is_speech_tag(lead: str, rest: str) -> bool:
     """Whether a slot right after ``?"`` or ``!"`` names the speaker ('"No?" she said') and so stays lower case."""
     if not _QUESTION_CLOSED.search(lead):
         return False
-    verb = re.match(r"\{\w+\}\s+\{[vs]:(\w+)", rest)
-    return bool(verb) and verb[1] in SPEECH_VERBS if verb else False
+    verb = re.match(r"(?:\{\w+\}\s+)?\{[vs]:(\w+)", rest)
+    return verb is not None and verb[1] in SPEECH_VERBS
 
 
 @cache

@@ -60,7 +60,7 @@ def diary(story: Story) -> str:
     """Entries under days or hours; each scene or two is an entry."""
     arrival = (*story.scene("arrival"), *story.scene("trouble"))
     entries = [arrival, (*story.scene("deliberation"), *story.scene("choice")), story.scene("after")]
-    labels = [story.line("entry") for _ in entries]
+    labels = [story.line("first"), story.line("entry"), story.line("later")]
     return joined(
         part for label, beats in zip(labels, entries, strict=True) for part in (label, *paragraphs(story, beats))
     )
@@ -73,10 +73,18 @@ def log(story: Story) -> str:
     for scene in ("arrival", "trouble", "choice", "after"):
         if scene == "choice":
             lines.append(joined([story.line("note"), *paragraphs(story, story.scene("deliberation"))]))
+        if scene == "after":
+            minute = _another_day(story, lines)
         for text in paragraphs(story, story.scene(scene)):
             lines.append(f"{minute // 60 % 24:02d}:{minute % 60:02d}  {text}")
             minute += story.telling.rng.randrange(2, 48)
     return joined(lines)
+
+
+def _another_day(story: Story, lines: list[str]) -> int:
+    """A line that says that time has passed, before what came of it; and the minute at which that page begins."""
+    lines.append(story.line("later"))
+    return story.telling.rng.randrange(360, 700)
 
 
 def report(story: Story) -> str:
@@ -92,7 +100,7 @@ def report(story: Story) -> str:
 def handover(story: Story) -> str:
     """Notes for whoever comes next: short items, then the one thing that needs explaining."""
     telling = story.telling
-    items = [_plain(story), *(telling.tell(beat.variant) for beat in story.kind("work", "complication", "sight", "custom", "aside"))]
+    items = [_plain(story), *(telling.tell(beat.variant) for beat in story.kind("work", "second_work", "sight", "custom"))]
     listed = "\n".join(f"- {item}" for item in items if item)
     explained = paragraphs(story, (*story.kind("opening", "after_opening"), *story.scene("trouble"), *story.scene("deliberation")))
     done = paragraphs(story, story.scene("choice"))
@@ -123,8 +131,8 @@ def footnoted(story: Story) -> str:
     body: list[str] = [story.line("heading")]
     above = ("arrival", "trouble", "choice", "after")
     marks = iter(paragraphs(story, story.scene("deliberation")))
-    for text in (text for scene in above for text in paragraphs(story, story.scene(scene))):
-        note = next(marks, None) if body[1:] else None
+    for scene, text in [(scene, text) for scene in above for text in paragraphs(story, story.scene(scene))]:
+        note = next(marks, None) if scene != "arrival" else None
         if note:
             notes.append(f"[{len(notes) + 1}] {note}")
             text = f"{text} [{len(notes)}]"

@@ -209,7 +209,12 @@ def chat(story: Story) -> str:
     minute = story.telling.rng.randrange(400, 1200)
     narrator = names["character"]
     blocks = [story.line("heading")]
+    scene = ""
     for beat in story.beats:
+        if beat.scene == "after" and scene != "after":
+            blocks.append(story.line("later"))
+            minute = story.telling.rng.randrange(400, 700)
+        scene = beat.scene
         minute += story.telling.rng.randrange(1, 9)
         stamp = f"[{minute // 60 % 24:02d}:{minute % 60:02d}]"
         if beat.scene == "deliberation":

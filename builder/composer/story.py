@@ -53,8 +53,8 @@ class Story(NamedTuple):
 
 # Where each kind of beat stands, in reading order. The first column is the scene; several deliberation orders exist so that
 # documents do not all think in the same sequence.
-_ARRIVAL = ("witness_in", "opening", "after_opening", "sight", "work", "custom", "aside", "talk", "second_work", "third_sight")
-_TROUBLE = ("trouble", "stakes", "complication", "second_talk", "request", "business", "second_complication")
+_ARRIVAL = ("witness_in", "opening", "after_opening", "sight", "work", "custom", "second_custom", "aside", "talk", "second_work", "third_sight")
+_TROUBLE = ("trouble", "stakes", "complication", "second_complication", "request", "business")
 _DELIBERATIONS = (
     ("witness_knows", "lead", "pull", "turn", "reason", "own_reason", "press", "doubt", "memory", "second_press", "settle"),
     ("witness_knows", "lead", "pull", "doubt", "turn", "reason", "press", "memory", "own_reason", "second_press", "settle"),
@@ -63,8 +63,8 @@ _DELIBERATIONS = (
 )
 _CHOICE = ("act", "manner", "reply")
 _AFTERS = (
-    ("outcome", "cost", "second_sight", "second_custom", "later", "second_aside", "ending"),
-    ("cost", "outcome", "second_aside", "later", "second_custom", "second_sight", "ending"),
+    ("outcome", "cost", "second_sight", "second_talk", "later", "second_aside", "ending"),
+    ("cost", "outcome", "second_aside", "second_talk", "later", "second_sight", "ending"),
 )
 _REQUIRED = frozenset(
     ["opening", "trouble", "request", "lead", "pull", "turn", "reason", "act", "reply", "outcome", "cost", "ending"]
@@ -72,7 +72,7 @@ _REQUIRED = frozenset(
 # What a longer document adds, most telling first.
 _OPTIONAL = (
     "doubt", "after_opening", "settle", "own_reason", "stakes", "press", "work", "sight", "complication", "memory", "aside", "later",
-    "talk", "custom", "business", "manner", "second_aside", "second_sight", "second_work", "second_press", "second_talk", "second_custom",
+    "talk", "custom", "business", "manner", "second_aside", "second_talk", "second_work", "second_press", "second_sight", "second_custom",
     "third_sight", "second_complication",
 )  # fmt: skip
 _DIALOGUE_GAIN = 1.02  # names and filled slots make told text slightly longer than its template
@@ -100,7 +100,9 @@ def open_telling(brief: Brief, shelf: Shelf, rng: random.Random) -> Telling:
     if brief.identity == "human":
         words["role"] = (role.human_title,)
     voice = Voice("first" if brief.pov == "first" else "third", "present" if brief.tense == "present" else "past")
-    return Telling(rng, voice, _called(brief, words["role"], rng), brief.asker, brief.other, words)
+    if not brief.character.given:
+        words["role"] = (rng.choice(list(words["role"])),)  # what it is called by is what it is
+    return Telling(rng, voice, _called(brief, words["role"][0]), brief.asker, brief.other, words)
 
 
 _GENDERED = {
@@ -118,11 +120,14 @@ def _fitting(phrases: Lines, pronoun: str) -> Lines:
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def _called(brief: Brief, role_words: Lines, rng: random.Random) -> Person:
-    """The character as the text names it: an unnamed AI goes by the last word of what it is ("the system")."""
+_HEAD_ENDS = re.compile(r" (?:of|that|who|which|in|on|at|behind|between|for|from|with)\b")
+
+
+def _called(brief: Brief, role: str) -> Person:
+    """The character as the text names it: an unnamed AI goes by the head word of what it is ("the system that read the letters")."""
     if brief.character.given:
         return brief.character
-    return Person(given=f"the {rng.choice(list(role_words)).split()[-1]}", family="", pronoun=brief.character.pronoun)
+    return Person(given=f"the {_HEAD_ENDS.split(role, maxsplit=1)[0].split()[-1]}", family="", pronoun=brief.character.pronoun)
 
 
 def _dilemma(brief: Brief, shelf: Shelf, rng: random.Random) -> Dilemma:
@@ -160,15 +165,13 @@ def _pools(brief: Brief, shelf: Shelf, dilemma: Dilemma, telling: Telling) -> It
 
 
 def _own_reasons(brief: Brief, shelf: Shelf, telling: Telling) -> Lines:
-    """The principle's own reason as the character would put it; where it gives none, a reason of the trait."""
+    """The principle's own reason as the character would put it; where it gives none, a reason of the trait, as a thought in its words."""
     clause = own_clause(brief.why)
     if clause:
         telling.keep("because", clause)
         return shelf.lines("generic", "own-words")
-    reasons = shelf.trait(brief).reasons
-    if brief.pov == "first" and brief.tense == "present":
-        return reasons
-    return tuple(reason for reason in reasons if not {"I", "I'm", "I'd", "I'll", "my", "me"} & set(reason.split()))
+    frames = shelf.lines("generic", "own-thought")
+    return tuple(telling.draw("own-thought", frames).replace("{thought}", reason) for reason in shelf.trait(brief).reasons)
 
 
 def _deck(kind: str) -> str:

@@ -27,6 +27,7 @@ PRONOUNS: dict[str, dict[str, str]] = {
     "it": {"they": "it", "them": "it", "their": "its", "theirs": "its", "themself": "itself"},
 }
 _AS_CHARACTER = {"I": "they", "me": "them", "my": "their", "mine": "theirs", "myself": "themself"}
+_WHO = {"they": "asker", "they2": "other", "I": "character", "asker": "asker", "other": "other"}
 _FRESH = frozenset({"detail", "spot", "weather", "time", "food", "sound"})
 _SENTENCES_PER_NAME = 4  # a reader loses the thread of a bare pronoun after about this many slots
 
@@ -79,6 +80,7 @@ class Telling:
         self._kept: dict[str, str] = {}
         self._decks: dict[str, list[str]] = {}
         self._named: set[str] = set()
+        self._meant: dict[str, str] = {}  # pronoun -> whom it last meant
         self._since_name = _SENTENCES_PER_NAME
 
     def draw(self, deck: str, variants: Sequence[str]) -> str:
@@ -130,8 +132,22 @@ class Telling:
         elif piece.slot in MODALS:
             told = piece.slot if voice.tense == "past" else MODALS[piece.slot]
         else:
-            told = self._word(piece.slot, voice)
+            told = self._unmistaken(piece, voice) or self._word(piece.slot, voice)
         return told[:1].upper() + told[1:] if piece.start else told
+
+    def _unmistaken(self, piece: Piece, voice: Voice) -> str:
+        """The name in place of a "she" that opens a sentence, where the last "she" was somebody else; empty where the pronoun will do."""
+        who = _WHO.get(piece.slot, "")
+        if not who or (who == "character" and voice.person == "first"):
+            return ""
+        person = {"asker": self.asker, "other": self.other, "character": self.character}[who]
+        before, self._meant[person.pronoun] = self._meant.get(person.pronoun, who), who
+        if before == who or not piece.start or piece.slot == who:
+            return ""
+        if who != "character":
+            return self._full_name(who)
+        self._since_name = 0
+        return person.given
 
     def _word(self, slot: str, voice: Voice) -> str:
         if slot in CHARACTER_PRONOUNS:

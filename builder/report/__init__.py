@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from builder.report import balance, character, front, making, variety
 from builder.report.counted import Counted
@@ -24,7 +23,7 @@ def write_report(rows: BuildRows, output: Path, exports: Mapping[str, Path]) -> 
     """Write ``report.md``, ``pictures/*.svg`` and, last, ``coverage.json`` under ``output``."""
     counted = Counted(rows)
     sections = _sections(counted, output, exports)
-    since = _since(output / "coverage.json", rows.corpus_hash)
+    since = front.strip_before(output / "coverage.json", rows.corpus_hash, FORMAT)
     first = front.summary(counted, sections, since)
     for picture in (picture for section in sections for picture in section.pictures):
         with writing(output / "pictures" / f"{picture.name}.svg") as temporary:
@@ -56,15 +55,3 @@ def _sections(counted: Counted, output: Path, exports: Mapping[str, Path]) -> Se
         making.provenance(counted, exports, output),
         making.limits(counted),
     )
-
-
-def _since(path: Path, corpus: str) -> Mapping[str, Any] | None:
-    """The strip of the last build of another corpus; ``None`` where there was none or its file cannot be read."""
-    try:
-        previous = json.loads(path.read_text(encoding="utf-8"))
-        if previous["format"] != FORMAT:
-            return None
-        found = previous["since"] if previous["corpus"] == corpus else previous["summary"]
-        return {name: found[name] for name in found if name != "findings"} if found else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from builder.report.counted import Counted
 from builder.report.page import Section, percent, ratio, table
+
+_STRIP = (
+    "documents", "words", "tokens", "traits", "traits_in_all", "principles", "principles_in_all", "kept_share", "passed_share",
+    "training_grade",
+)  # fmt: skip
 
 
 def summary(counted: Counted, sections: Sequence[Section], since: Mapping[str, Any] | None) -> Section:
@@ -63,3 +70,15 @@ def _cells(numbers: Mapping[str, Any]) -> tuple[str, ...]:
         f"{numbers['principles']} of {numbers['principles_in_all']}", percent(numbers["passed_share"]), percent(numbers["kept_share"]),
         "yes" if numbers["training_grade"] else "**no**",
     )  # fmt: skip
+
+
+def strip_before(path: Path, corpus: str, form: int) -> Mapping[str, Any] | None:
+    """The strip of the last build of another corpus, from its ``coverage.json``; ``None`` where there is none that can be read."""
+    try:
+        previous = json.loads(path.read_text(encoding="utf-8"))
+        if previous["format"] != form:
+            return None
+        found = previous["since"] if previous["corpus"] == corpus else previous["summary"]
+        return {name: found[name] for name in _STRIP} if found else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

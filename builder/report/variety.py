@@ -9,7 +9,7 @@ from typing import Any
 from builder import measures
 from builder.errors import UsageError
 from builder.measures import REFERENCES, SAMPLE_TEXTS, SAMPLE_WORDS, Reference, Repeat
-from builder.records import Document
+from builder.records import Document, Person
 from builder.report.counted import SCANNED, Counted
 from builder.report.page import Picture, Section, details, image, number, percent, quoted, ratio, table
 from builder.report.pictures import Range, ranges
@@ -119,9 +119,8 @@ def _wordings(documents: Sequence[Document], cut: Callable[[str], str]) -> tuple
 
 
 def _known_names(document: Document) -> list[str]:
-    brief = document.brief
-    people = (brief.character, brief.asker, brief.other)
-    return [*(person.given for person in people), *(person.family for person in people), brief.place]
+    people = [value for _, value in document.brief if isinstance(value, Person)]
+    return [*(person.given for person in people), *(person.family for person in people), document.brief.place]
 
 
 def _told(rows: Sequence[Repeat], documents: Sequence[Document]) -> str:

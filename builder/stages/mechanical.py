@@ -62,7 +62,7 @@ _DATE = re.compile(
     rf"|\b{_YEAR}[-/.]{_MONTH_NUMBER}[-/.]{_DAY}\b|\b{_DAY}[/.-]{_DAY}[/.-]{_YEAR}\b"
 )
 _AROUND = 40  # characters; longer than any date, and than the part of an address that tells it is one
-_SENTENCE_START = re.compile(r"(?:\A|[.!?:\u2026\n])[\s\"'(\[\u201c\u2018*_-]*\Z")
+_SENTENCE_START = re.compile(r"(?:\A|(?<!\bM[rs])(?<!\bDr)(?<!\bMrs)[.!?:\u2026\n])[\s\"'(\[\u201c\u2018*_-]*\Z")
 
 
 class _Text(NamedTuple):

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from builder.stages.plan.guard import resembles, shapes
+from builder.shapes import resembles, shapes
 
 from builder.errors import UsageError
 from builder.library import Library
@@ -167,3 +167,19 @@ def test_the_library_is_as_deep_as_promised(library: Library) -> None:
     assert all(len(library.axes[axis]) >= count for axis, count in least.items())
     assert 16 <= len(library.traits) <= 20
     assert any(trait.strand == "equanimity" for trait in library.traits.values())
+
+
+def test_quotas_and_caps_are_kept(library: Library) -> None:
+    asked = recipe(axes={"traits": {"owns-errors": 0.3}, "caps": {"setting": 0.05, "form": 0.1}, "shares": {"tone": {"wry": 9.0}}})
+    drawn_all = list(itertools.islice(plan(asked, library, PRINCIPLES), 4_000))
+    assert max(Counter(brief.setting for brief in drawn_all).values()) <= 0.05 * len(drawn_all) + 3
+    assert max(Counter(brief.form for brief in drawn_all).values()) <= 0.1 * len(drawn_all) + 3
+    stories = [brief for brief in drawn_all if brief.recipe == "story"]
+    drawn = len(stories)
+    assert Counter(brief.tone for brief in stories).most_common(1)[0][0] == "wry"
+    assert abs(Counter(brief.trait for brief in stories)["owns-errors"] / drawn - 0.3) < 0.06
+
+
+def test_a_cap_that_cannot_hold_is_refused(library: Library) -> None:
+    with pytest.raises(UsageError, match="cannot hold"):
+        next(plan(recipe(axes={"caps": {"stakes": 0.1}}), library, PRINCIPLES))

@@ -24,7 +24,8 @@ def rows(space: Space, seed: str) -> Iterator[Row]:
     counts: dict[str, Counter[str]] = {factor: Counter() for factor in space.factors}
     for number, partial in enumerate(_partials(space, seed)):
         rng = random.Random(f"{seed}:{number}")
-        row = _completed(space, partial, counts, rng)
+        kept = {factor: level for factor, level in partial.items() if space.has_room(factor, level, counts[factor][level], number)}
+        row = _completed(space, kept, counts, rng, number)
         for factor, level in row.items():
             counts[factor][level] += 1
         yield row
@@ -68,13 +69,14 @@ def _rules(space: Space, entries: Mapping[str, list[str]], codes: Mapping[str, s
     return rules
 
 
-def _completed(space: Space, partial: Row, counts: Mapping[str, Counter[str]], rng: random.Random) -> Row:
+def _completed(space: Space, partial: Row, counts: Mapping[str, Counter[str]], rng: random.Random, drawn: int) -> Row:
     """Fill the missing factors, most constrained first, each with a level that its target share still misses."""
     row = dict(partial)
     for factor, levels in space.factors.items():
         if factor not in row:
             fitting = [level for level in levels if space.fits(row, factor, level)]
-            row[factor] = _by_deficit(levels, fitting, counts[factor], rng)
+            roomy = [level for level in fitting if space.has_room(factor, level, counts[factor][level], drawn)]
+            row[factor] = _by_deficit(levels, roomy or fitting, counts[factor], rng)
     return {factor: row[factor] for factor in space.factors}
 
 

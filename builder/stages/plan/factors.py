@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from builder.errors import UsageError, no_such
@@ -18,11 +19,17 @@ _MAX_COPIES = 9  # a level's weight in the covering array is a whole number of c
 class Space(NamedTuple):
     """The plan's space for one recipe: factor -> level -> weight, and the constraints between levels.
 
-    ``allowed`` maps (factor, level) to {other factor: the levels that fit}; a missing entry allows everything.
+    ``allowed`` maps (factor, level) to {other factor: the levels that fit}; a missing entry allows everything. ``caps`` maps a factor to
+    the largest share of the documents that any one of its levels may take.
     """
 
     factors: Mapping[str, Mapping[str, float]]
     allowed: Mapping[tuple[str, str], Mapping[str, frozenset[str]]]
+    caps: Mapping[str, float] = MappingProxyType({})
+
+    def has_room(self, factor: str, level: str, count: int, drawn: int) -> bool:
+        """Whether a level drawn ``count`` times in ``drawn`` rows may come once more without breaking its factor's cap."""
+        return factor not in self.caps or count + 1 <= max(1.0, self.caps[factor] * (drawn + 1))
 
     def fits(self, row: Mapping[str, str], factor: str, level: str) -> bool:
         """Whether a level goes with every level already in the row."""
@@ -55,7 +62,19 @@ def space(recipe: BuildRecipe, library: Library, kind: str) -> Space:
     for factor, levels in kept.items():
         if not levels:
             raise UsageError(f"the recipe leaves no {factor} to write a {kind} with; loosen [holdout] or [axes]")
-    return Space(kept, _constraints(kept, library))
+    return Space(kept, _constraints(kept, library), _caps(recipe, kind, kept))
+
+
+def _caps(recipe: BuildRecipe, kind: str, factors: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The caps of the corpus as caps of one recipe's stream; ``UsageError`` for one that no draw can keep."""
+    caps: dict[str, float] = {}
+    for factor, cap in recipe.axes.caps.items():
+        if factor not in factors and factor not in AXES:
+            raise UsageError(f"[axes] caps: {no_such('factor', factor, factors)}")
+        caps[factor] = cap / recipe.mix[kind]
+        if caps[factor] * len(factors.get(factor, caps)) < 1:
+            raise UsageError(f"[axes] caps: {factor} = {cap:g} cannot hold: its {len(factors[factor])} levels share {recipe.mix[kind]:.0%}")
+    return caps
 
 
 def copies(levels: Mapping[str, float]) -> list[str]:
