@@ -13,6 +13,7 @@ Only a bug shows a traceback: the command line prints any of these as one line o
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -53,6 +54,16 @@ class AuthenticationFailed(BildungError):
 
 class Busy(BildungError):
     """Another process is building this corpus."""
+
+
+def plainly(fault: str) -> str:
+    """A fault as pydantic words it, in the words of the files that people write.
+
+    >>> plainly("Value error, named is above 0"), plainly("Input should be a valid tuple")
+    ('named is above 0', 'Input should be a list')
+    """
+    fault = fault.removeprefix("Value error, ").replace("a valid tuple", "a list")
+    return re.sub(r"a valid dictionary( or instance of \w+)?", "a table", fault)
 
 
 def no_such(kind: str, name: str, known: Iterable[str]) -> str:

@@ -9,19 +9,14 @@ A project folder that lacks one of these folders uses the starter files that shi
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast, get_args
-
-from pydantic import BaseModel, ValidationError
+from typing import Any, NamedTuple, cast, get_args
 
 from builder.errors import UsageError, no_such
-from builder.markdown import Entry, Page, bullets, parse_entries, read_page, read_text, sections
+from builder.markdown import Entry, Page, bullets, by_id, checked, named, parse_entries, read_page, read_tables, read_text, record, sections
 from builder.records import Person, StepName, Tension, Trait, digest
-
-RecordType = TypeVar("RecordType", bound=BaseModel)
 
 
 class AxisValue(NamedTuple):
@@ -113,29 +108,32 @@ class Library:
     @cached_property
     def traits(self) -> dict[str, Trait]:
         """Every trait by id, in file-name order."""
-        found = {path.stem: read_trait(path) for path in _pages(self.folder("constitution", "traits"))}
+        folder = self.folder("constitution", "traits")
+        found = {path.stem: read_trait(path) for path in _pages(folder)}
+        if not found:
+            raise UsageError("holds no trait; a trait is a Markdown file here", folder)
         for trait in found.values():
             for near in trait.near:
                 if near not in found:
-                    raise UsageError(no_such("trait", near, found), self.folder("constitution", "traits") / f"{trait.id}.md")
+                    raise UsageError(no_such("trait", near, found), folder / f"{trait.id}.md")
         return found
 
     @cached_property
     def tensions(self) -> dict[str, Tension]:
         """Every tension by id; both of its traits must exist."""
         path = self.folder("constitution", "tensions.toml")
-        rows = [_record(Tension, row, path) for row in _toml(path).get("tension", [])] if path.exists() else []
+        rows = [record(Tension, row, path) for row in read_tables(path, "tension")] if path.exists() else []
         for row in rows:
             for trait in row.between:
                 if trait not in self.traits:
                     raise UsageError(f"tension {row.id!r}: {no_such('trait', trait, self.traits)}", path)
-        return {row.id: row for row in rows}
+        return by_id(rows, path)
 
     @cached_property
     def axes(self) -> dict[str, dict[str, AxisValue]]:
         """Axis name -> value id -> value, from ``story_prompts/axes/*.toml``."""
         folder = self.folder("story_prompts", "axes")
-        return {path.stem: _axis(path) for path in sorted(folder.glob("*.toml"))}
+        return {named(path).stem: _axis(path) for path in sorted(folder.glob("*.toml"))}
 
     @cached_property
     def forms(self) -> dict[str, Form]:
@@ -145,7 +143,7 @@ class Library:
     @cached_property
     def roles(self) -> dict[str, Work]:
         """Every role by id, its missing words filled from the banks' fallback lexicon."""
-        fallback = parse_entries(read_page(self.folder("story_prompts", "offline") / "work.md"))[""].beats
+        fallback = self.bank("work").get("", Entry("", {}, {})).beats
         return _read_all(self.folder("story_prompts", "roles"), lambda page: _work(page, fallback))
 
     @cached_property
@@ -157,7 +155,7 @@ class Library:
     def recipes(self) -> dict[str, Recipe]:
         """Every kind of document by id: the folders of ``story_prompts/`` that hold a ``recipe.md``."""
         folder = self.folder("story_prompts")
-        return {path.parent.name: _recipe(path) for path in sorted(folder.glob("*/recipe.md"))}
+        return {named(path.parent).name: _recipe(path) for path in sorted(folder.glob("*/recipe.md"))}
 
     @cached_property
     def people(self) -> dict[str, tuple[Person, ...]]:
@@ -170,12 +168,18 @@ class Library:
                 locale, person = _person(line, path, number)
                 if not banned & {person.given.lower(), person.family.lower()}:
                     pool.setdefault(locale, []).append(person)
+        if not pool:
+            raise UsageError("holds no name that may be used", path)
         return {locale: tuple(people) for locale, people in pool.items()}
 
     @cached_property
     def invented_ais(self) -> tuple[str, ...]:
         """Names for AIs that nobody has met."""
-        return _words(self.folder("story_prompts", "names", "invented_ais.txt"))
+        path = self.folder("story_prompts", "names", "invented_ais.txt")
+        found = _words(path)
+        if not found:
+            raise UsageError("holds no name", path)
+        return found
 
     @cached_property
     def banned_names(self) -> frozenset[str]:
@@ -187,11 +191,15 @@ class Library:
         return _words(self.folder("story_prompts", "lists", f"{name}.txt"))
 
     def bank(self, name: str) -> dict[str, Entry]:
-        """The entries of one bank of the embedded writer, for instance ``openings`` or ``traits/owns-errors``."""
-        path = self.folder("story_prompts", "offline") / f"{name}.md"
-        if not path.exists():
-            path = starter_root() / "story_prompts" / "offline" / f"{name}.md"
-        return parse_entries(read_page(path)) if path.exists() else {}
+        """The entries of one bank of the embedded writer, for instance ``openings`` or ``traits/owns-errors``.
+
+        An entry that the project's file lacks is the starter's, so that a project goes on under a newer writer; a trait's bank is
+        taken whole, since all of its entries are drawn from.
+        """
+        folders = (starter_root().joinpath("story_prompts", "offline"), self.folder("story_prompts", "offline"))
+        paths = dict.fromkeys(path for folder in folders if (path := folder / f"{name}.md").exists())
+        taken = list(paths)[-1:] if name.startswith("traits/") else paths
+        return {key: entry for path in taken for key, entry in parse_entries(read_page(path)).items()}
 
     def bank_names(self, folder: str) -> tuple[str, ...]:
         """The names of the banks in one folder, in order."""
@@ -215,52 +223,32 @@ def read_trait(path: Path) -> Trait:
         "not_exercised_when": bullets(parts.get("not exercised when", "")),
         "reasons": bullets(parts.get("in the character's words", "")),
     }
-    return _record(Trait, {**page.meta, **prose, "id": path.stem}, path)
+    return record(Trait, {**page.meta, **prose, "id": path.stem}, path)
 
 
 def _pages(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.md") if path.name != "README.md")
+    return sorted(named(path) for path in folder.glob("*.md") if path.name != "README.md")
 
 
 def _read_all(folder: Path, read: Callable[[Page], Any]) -> dict[str, Any]:
     return {path.stem: read(read_page(path)) for path in _pages(folder)}
 
 
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"is not valid TOML: {error}", path) from error
-
-
-def _record(kind: type[RecordType], values: dict[str, Any], path: Path) -> RecordType:
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise UsageError(no_such("key", where, kind.model_fields), path) from error
-        raise UsageError(f"{where}: {first['msg']}", path) from error
-
-
 def _axis(path: Path) -> dict[str, AxisValue]:
-    values = {}
-    for row in _toml(path).get("value", []):
-        unknown = set(row) - set(AxisValue._fields)
-        if unknown or "id" not in row:
-            raise UsageError(no_such("key", min(unknown, default="id"), AxisValue._fields), path)
-        values[row["id"]] = AxisValue(**{"name": row["id"], "description": "", **row})
-    if not values:
+    rows = [
+        checked(row, {"id": "", "name": row.get("id", ""), "description": "", "share": 1.0, "min_words": 0, "max_words": 0}, path)
+        for row in read_tables(path, "value")
+    ]
+    for row in rows:
+        if row["min_words"] > row["max_words"]:
+            raise UsageError(f"{row['id']}: min_words is above max_words", path)
+    if not rows:
         raise UsageError("has no [[value]]", path)
-    return values
+    return by_id([AxisValue(**row) for row in rows], path)
 
 
 def _meta(page: Page, known: dict[str, Any]) -> dict[str, Any]:
-    for key in page.meta:
-        if key not in known:
-            raise UsageError(no_such("key", key, known), page.path, 2)
-    return {**known, **page.meta}
+    return checked(page.meta, known, page.path, 2)
 
 
 def _form(page: Page) -> Form:
@@ -278,12 +266,12 @@ def _form(page: Page) -> Form:
 
 def _lexicon(page: Page) -> dict[str, tuple[str, ...]]:
     entries = parse_entries(page)
-    return dict(entries[""].beats) if "" in entries else {}
+    return {slot: variants for slot, variants in entries[""].beats.items() if variants} if "" in entries else {}
 
 
 def _work(page: Page, fallback: Mapping[str, tuple[str, ...]]) -> Work:
     meta = _meta(page, {"name": page.path.stem, "description": "", "register": "practical", "needs": [], "human_title": ""})
-    words = {**fallback, **{slot: variants for slot, variants in _lexicon(page).items() if variants}}
+    words = {**fallback, **_lexicon(page)}
     human = meta["human_title"] or f"the {page.path.stem.replace('-', ' ')}"
     return Work(page.path.stem, meta["name"], meta["description"], meta["register"], frozenset(meta["needs"]), human, words)
 

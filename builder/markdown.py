@@ -1,4 +1,4 @@
-"""Markdown with front matter, as people write it for this project: read once, refused early.
+"""Markdown with front matter and TOML tables, as people write them for this project: read once, refused early.
 
 Front matter is YAML between two ``---`` lines. Anchors and aliases are refused: an alias bomb passes a safe loader and then
 eats the memory.
@@ -6,23 +6,42 @@ eats the memory.
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
 
-from builder.errors import UsageError
+from builder.errors import UsageError, no_such, plainly
 
+MAX_NUMBER = 1e9  # of a share or of words: beyond it sums of shares lose the small ones
+_ID = re.compile(r"[a-z0-9_-]{1,120}")
+_FENCE = re.compile(r"^---[ \t]*(?:\n|\Z)", re.MULTILINE)
+RecordType = TypeVar("RecordType", bound=BaseModel)
 MAX_BYTES = 2_000_000  # the largest file of ours is under 100 kB; a larger one is a mistake, not a bank
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML in which ``true``, ``no`` and ``2024-01-01`` are words: front matter here has no use for booleans or dates."""
+    """YAML in which ``true``, ``no`` and ``2024-01-01`` are words: front matter here has no use for booleans or dates.
+
+    A key that stands twice is refused: one of the two would be lost.
+    """
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
+
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for at, key in enumerate(keys):
+            if key in keys[:at]:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=node.value[at][0].start_mark)
+        return super().construct_mapping(node, deep)
 
 
 class Page(NamedTuple):
@@ -45,9 +64,11 @@ class Entry(NamedTuple):
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file with ``\\n`` line ends; ``UsageError`` when it cannot be read as that."""
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError("is not a file", path)  # to read a pipe would be to wait for ever
         raw = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror or error})", path) from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot be read ({getattr(error, 'strerror', None) or error})", path) from error
     if len(raw) > MAX_BYTES:
         raise UsageError(f"is larger than {MAX_BYTES:,} bytes", path)
     try:
@@ -58,31 +79,52 @@ def read_text(path: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def parse_toml(text: str, path: Path) -> dict[str, Any]:
+    """The tables of a TOML file; ``UsageError`` also for nesting and numbers that are too long for Python's reader."""
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a TOMLDecodeError is a ValueError
+        raise UsageError(f"is not valid TOML: {error}", path) from error
+
+
 def read_page(path: Path) -> Page:
     """Read a Markdown file and its front matter."""
     text = read_text(path)
-    if not text.startswith("---\n"):
+    if not _FENCE.match(text):
         return Page(path, {}, text, 1)
-    head, fence, body = text[4:].partition("\n---\n")
-    if not fence:
+    _, head, body = _FENCE.split(text, maxsplit=2) if len(_FENCE.findall(text)) > 1 else ("", None, "")
+    if head is None:
         raise UsageError("front matter is opened with --- and never closed", path, 1)
-    return Page(path, _parse_front_matter(head, path), body, head.count("\n") + 4)
+    return Page(path, _parse_front_matter(head, path), body, head.count("\n") + 3)
 
 
 def _parse_front_matter(head: str, path: Path) -> dict[str, Any]:
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(head)):
-            raise UsageError("front matter may not use YAML aliases", path, 2)
+        for event in yaml.parse(head):
+            _refuse_clever(event, path)
         meta = yaml.load(head, Loader=_PlainLoader)  # a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "cannot be parsed"
         raise UsageError(f"front matter: {problem}", path, (mark.line + 2) if mark else 2) from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a list 1,000 levels deep
+        raise UsageError(f"front matter: {error}", path, 2) from error
     if meta is None:
         return {}
-    if not isinstance(meta, dict):
+    if not isinstance(meta, dict) or not all(isinstance(key, str) for key in meta):
         raise UsageError("front matter must be 'key: value' lines", path, 2)
     return meta
+
+
+def _refuse_clever(event: yaml.Event, path: Path) -> None:
+    """Words, numbers and lists are all that front matter needs."""
+    line = event.start_mark.line + 2 if event.start_mark else 2
+    if isinstance(event, yaml.AliasEvent):
+        raise UsageError("front matter may not use YAML aliases", path, line)
+    if getattr(event, "tag", None):
+        raise UsageError("front matter may not use YAML tags (!)", path, line)
+    if isinstance(event, yaml.ScalarEvent) and any("\ud800" <= character <= "\udfff" for character in event.value):
+        raise UsageError("front matter holds a lone surrogate, which is no character", path, line)
 
 
 def parse_entries(page: Page) -> dict[str, Entry]:
@@ -137,3 +179,74 @@ def bullets(text: str) -> tuple[str, ...]:
     for line in text.split("\n"):
         items = _with_line(items, line)
     return items
+
+
+def as_id(text: str, path: Path) -> str:
+    """``text`` where it may be an id, which is a file name and a part of an address too."""
+    if not _ID.fullmatch(text):
+        raise UsageError(f"the id {text[:60]!r} may hold lower-case letters, digits, - and _ only, and 120 of them at most", path)
+    return text
+
+
+def named(path: Path) -> Path:
+    """``path`` where the file's name may be an id."""
+    as_id(path.stem, path)
+    return path
+
+
+def read_tables(path: Path, name: str) -> list[dict[str, Any]]:
+    """The ``[[name]]`` tables of a TOML file that holds nothing else."""
+    found = parse_toml(read_text(path), path)
+    for key in found:
+        if key != name:
+            raise UsageError(no_such("table", f"[[{key}]]", [f"[[{name}]]"]), path)
+    rows = found.get(name, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise UsageError(f"{name} is not a list of tables; write [[{name}]]", path)
+    return rows
+
+
+def by_id(rows: Sequence[Any], path: Path) -> dict[str, Any]:
+    """Rows by their id, which none may share."""
+    for row in rows:
+        as_id(row.id, path)
+    found: dict[str, Any] = {}
+    for row in rows:
+        if row.id in found:
+            raise UsageError(f"the id {row.id!r} stands twice", path)
+        found[row.id] = row
+    return found
+
+
+def checked(values: Mapping[str, Any], known: dict[str, Any], path: Path, line: int | None = None) -> dict[str, Any]:
+    """``known`` with ``values`` in it, each of the kind of the value that ``known`` has there."""
+    for key, value in values.items():
+        if key not in known:
+            raise UsageError(no_such("key", key, known), path, line)
+        wanted = _misfit(value, known[key])
+        if wanted:
+            raise UsageError(f"{key} must be {wanted}, and is {str(value)[:60]!r}", path, line)
+    return {**known, **values}
+
+
+def _misfit(value: Any, default: Any) -> str:
+    """What a value had to be, where it is not that; empty where it fits."""
+    if isinstance(default, list):
+        return "" if isinstance(value, list) and all(isinstance(item, str) for item in value) else "a list of words"
+    if isinstance(default, str):
+        return "" if isinstance(value, str) else "text, in quotes where it looks like a number"
+    whole = isinstance(default, int)
+    fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and 0 <= value <= MAX_NUMBER
+    return "" if fits else f"a {'whole ' if whole else ''}number from 0 to {MAX_NUMBER:,.0f}"
+
+
+def record(kind: type[RecordType], values: dict[str, Any], path: Path) -> RecordType:
+    """A record of some kind from values that somebody wrote."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UsageError(no_such("key", where, kind.model_fields), path) from error
+        raise UsageError(f"{where}: {plainly(first['msg'])}", path) from error

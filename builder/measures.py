@@ -30,6 +30,8 @@ _NOT_NAMES = frozenset(
     for name in (
         *("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "january", "february", "march", "april", "may"),
         *("june", "july", "august", "september", "october", "november", "december", "mr", "mrs", "ms", "dr", "sir", "madam", "ok", "ai"),
+        *("it", "he", "she", "they", "we", "you", "the", "this", "that", "there", "then", "when", "what", "who", "why", "how", "if", "and"),
+        *("but", "so", "not", "no", "yes", "my", "your", "his", "her", "our", "in", "on", "at", "to", "for", "new", "year"),
     )
 )
 # "not X but Y" and "it was not X. It was Y", both within a sentence or two
@@ -37,6 +39,7 @@ _NOT_BUT = re.compile(
     r"\bnot\b[^.!?;\n]{2,60}?[, ]but\b"
     r"|\b(?:is|was|are|were)(?:n't| not)\b[^.!?;\n]{2,60}[.;,\u2014] ?(?:it|they|that|this|he|she)(?:'s| is| was| are| were)\b"
 )
+_SAYS = re.compile(r"[^\W\d_]{2}")
 _NUMBER = re.compile(r"\d+")
 
 
@@ -186,12 +189,12 @@ def masked(sentence: str, known_names: Iterable[str]) -> str:
 
 
 def repeats(wordings: Sequence[str]) -> tuple[Repeat, ...]:
-    """The wordings that occur more than once, commonest first."""
+    """The wordings that occur more than once, commonest first; one that is nothing but blanked names and numbers says nothing."""
     counts = Counter(wordings)
     first: dict[str, int] = {}
     for at, wording in enumerate(wordings):
         first.setdefault(wording, at)
-    found = [Repeat(wording, count, first[wording]) for wording, count in counts.items() if count > 1 and wording]
+    found = [Repeat(wording, count, first[wording]) for wording, count in counts.items() if count > 1 and _SAYS.search(wording)]
     return tuple(sorted(found, key=lambda repeat: (-repeat.documents, repeat.text)))
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from builder.errors import UsageError, no_such
-from builder.markdown import read_text
+from builder.errors import UsageError, no_such, plainly
+from builder.markdown import MAX_NUMBER, parse_toml, read_text
 from builder.records import Id
 
 
@@ -24,7 +24,16 @@ def _checked_sum(shares: dict[str, float]) -> None:
 class Section(BaseModel):
     """One table of ``recipe.toml``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_values(cls, values: Any) -> Any:
+        """No key is a yes or a no; pydantic would take ``true`` as 1, also for a budget."""
+        for key, value in values.items() if isinstance(values, dict) else ():
+            if isinstance(value, bool):
+                raise ValueError(f"{key} is {str(value).lower()}, and no key here is a truth value")
+        return values
 
 
 class CorpusSection(Section):
@@ -66,8 +75,8 @@ class AxesSection(Section):
         total = sum(self.traits.values())
         if total > 1 + 1e-9 or any(share < 0 for share in self.traits.values()):
             raise ValueError(f"trait quotas sum to {total:.0%}; they may not be negative or exceed 100 %")
-        if self.shares and any(weight < 0 for values in self.shares.values() for weight in values.values()):
-            raise ValueError("weights may not be negative")
+        if any(not 0 <= weight <= MAX_NUMBER for values in self.shares.values() for weight in values.values()):
+            raise ValueError(f"weights are numbers from 0 to {MAX_NUMBER:,.0f}")
         return self
 
 
@@ -161,16 +170,13 @@ def read_recipe(path: Path, overrides: tuple[Override, ...] = ()) -> BuildRecipe
     if not path.is_file():
         raise UsageError("no recipe.toml here; 'bildung init DIR' makes a folder that builds at once", path)
     text = read_text(path)
-    try:
-        tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"is not valid TOML: {error}", path) from error
+    tables = parse_toml(text, path)
     for override in overrides:
         _apply(tables, override)
     try:
         return BuildRecipe.model_validate(tables)
     except ValidationError as error:
-        raise _usage_error(error, path, text) from error
+        raise _usage_error(error, path, text, overrides) from error
 
 
 def _apply(tables: dict[str, Any], override: Override) -> None:
@@ -178,9 +184,10 @@ def _apply(tables: dict[str, Any], override: Override) -> None:
     if not sections:
         raise UsageError(f"--set {override.key}: write SECTION.KEY=VALUE, for instance size.documents=500")
     try:
-        value = tomllib.loads(f"value = {override.value}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = override.value
+        override.value.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"--set {override.key}: the value is not UTF-8") from error
+    value = _value(override.value)
     table = tables
     for section in sections:
         table = table.setdefault(section, {})
@@ -189,9 +196,20 @@ def _apply(tables: dict[str, Any], override: Override) -> None:
     table[key] = value
 
 
-def _usage_error(error: ValidationError, path: Path, text: str) -> UsageError:
+def _value(text: str) -> Any:
+    """What follows ``--set KEY=``, as TOML; whatever is not one TOML value is a bare string."""
+    try:
+        found = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        return text
+    return found["value"] if len(found) == 1 else text
+
+
+def _usage_error(error: ValidationError, path: Path, text: str, overrides: tuple[Override, ...]) -> UsageError:
     first = error.errors()[0]
     loc = [str(part) for part in first["loc"]]
+    if any(loc and loc == override.key.split(".")[: len(loc)] for override in overrides):
+        path, text = Path("the command line"), ""
     line = _line_of(text, loc) if loc else None
     if first["type"] == "extra_forbidden":
         known: Any = BuildRecipe
@@ -199,7 +217,7 @@ def _usage_error(error: ValidationError, path: Path, text: str) -> UsageError:
             known = known.model_fields[part].annotation
         kind = "section" if len(loc) == 1 else f"key in [{'.'.join(loc[:-1])}]"
         return UsageError(no_such(kind, loc[-1], known.model_fields), path, line)
-    message = str(first["msg"]).removeprefix("Value error, ")
+    message = plainly(str(first["msg"]))
     if not loc and message.startswith("mix"):
         loc = ["mix"]
     return UsageError(f"{'.'.join(loc)}: {message}" if loc else message, path, _line_of(text, loc))

@@ -87,7 +87,7 @@ class Trait(Record):
     description: str
     strand: str = "character"
     principles: tuple[str, ...] = ()
-    share: float = Field(1.0, gt=0)
+    share: float = Field(1.0, gt=0, le=1e9, allow_inf_nan=False)
     near: tuple[str, ...] = ()
     identities: tuple[str, ...] = ()
     keywords: tuple[str, ...] = ()

@@ -12,7 +12,10 @@ from builder.rows import BuildRows, Spent
 from builder.stages.plan.factors import space
 from builder.stages.provenance import corpus_record
 
-HOSTILE = "NEL \x85 LS \u2028 PS \u2029 FF \x0c zero\u200bwidth \U0001f6f6 NUL \x00 quote \" backslash \\ <b>|cell| $x$ <|endoftext|> e\u0301 \u00e9"
+HOSTILE = (
+    'NEL \x85 LS \u2028 PS \u2029 FF \x0c CR \r zero\u200bwidth \U0001f6f6 NUL \x00 quote " backslash \\ <b>|cell| $x$ <|endoftext|>'
+    " e\u0301 \u00e9"
+)
 _PLACES = ("north", "south", "east", "west", "upper", "lower", "old", "new")
 
 

@@ -49,6 +49,13 @@ class LazyGroup(click.Group):
             raise click.UsageError(no_such("command", args[0], COMMANDS))
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            _leave_pipe()
+            ctx.exit(0)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -78,7 +85,7 @@ def main() -> NoReturn:
         usage = f"; see '{error.ctx.command_path} --help'" if isinstance(error, click.UsageError) and error.ctx else ""
         _fail(f"{error.format_message().rstrip('.')}{usage}", error.exit_code)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_pipe()
         sys.exit(0)
     except OSError as error:
         from builder.errors import BildungError
@@ -90,6 +97,11 @@ def main() -> NoReturn:
         if not isinstance(error, BildungError):
             raise
         _fail(str(error), error.exit_code)
+
+
+def _leave_pipe() -> None:
+    """Whoever read our stdout has seen enough ('| head'): the rest goes nowhere, and that is no failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 from builder.composer.shelf import Dilemma, Shelf
 from builder.composer.story import open_telling
@@ -16,35 +17,51 @@ def compose(brief: Brief, shelf: Shelf) -> tuple[str, tuple[Turn, ...]]:
     telling = open_telling(brief, shelf, rng)
     dilemma = rng.choice(shelf.dilemmas(brief.trait, "advice"))
     layout = shelf.form(brief).layout
-    turns = [Turn(role="user", content=_asked(brief, shelf, dilemma, telling, layout)),
-             Turn(role="assistant", content=_answered(brief, shelf, dilemma, telling, layout))]  # fmt: skip
-    if layout == "advice-follow-up" or (brief.length != "short" and rng.random() < 0.5):
+    asked = _letter(brief, shelf, dilemma, telling) if layout == "advice-letter" else _message(brief, shelf, dilemma, telling)
+    turns = [Turn(role="user", content=asked), Turn(role="assistant", content=_answered(brief, shelf, dilemma, telling, layout))]
+    if layout == "advice-follow-up" or (layout == "chat-advice" and brief.length != "short" and rng.random() < 0.5):
         turns += _follow_up(shelf, telling)
-    return _as_text(shelf, telling, turns, layout), tuple(turns)
+    return _as_text(telling, turns, layout), tuple(turns)
 
 
-def _asked(brief: Brief, shelf: Shelf, dilemma: Dilemma, telling: Telling, layout: str) -> str:
+def _message(brief: Brief, shelf: Shelf, dilemma: Dilemma, telling: Telling) -> str:
+    """What somebody types: the dilemma, often with a start, a word about how they are, and an end."""
     ask = telling.tell(telling.draw("ask", dilemma.beats["ask"]))
-    if layout == "advice-letter":
-        lines = [_line(shelf, telling, "letter", "salutation"), _line(shelf, telling, "context", brief.stakes), ask]
-        return "\n\n".join([*lines, f"{telling.asker.given}, {telling.phrase('place')}"])
-    opener = _line(shelf, telling, "opener", "line")
-    closer = _line(shelf, telling, "closer", "line") if telling.rng.random() < 0.6 else ""
-    context = _line(shelf, telling, "context", brief.stakes) if telling.rng.random() < 0.6 else ""
-    parts = [opener, context, ask] if telling.rng.random() < 0.6 else [opener, ask, context]
-    return " ".join(part for part in (*parts, closer) if part)
+    opener = "" if _OPENED.match(ask) else _sometimes(shelf, telling, "opener", "line")
+    closer = "" if ask.rstrip().endswith("?") else _sometimes(shelf, telling, "closer", "line")
+    context = _sometimes(shelf, telling, "context", brief.stakes)
+    parts = [opener, context, ask, closer] if telling.rng.random() < 0.5 else [opener, ask, context, closer]
+    return _typed([part for part in parts if part])
+
+
+_OPENED = re.compile(r"(?:ok|okay|so|right|hi|help|need|be honest|quick one|stuck|sorry|what do you say)\b", re.IGNORECASE)
+
+
+def _typed(parts: list[str]) -> str:
+    """Parts of a message: a new line where the one before ends without a stop, as people type."""
+    text = parts[0]
+    for part in parts[1:]:
+        text += (" " if text.endswith((".", "?", "!")) else "\n") + part
+    return text
+
+
+def _letter(brief: Brief, shelf: Shelf, dilemma: Dilemma, telling: Telling) -> str:
+    ask = telling.tell(telling.draw("ask", dilemma.beats["ask"]))
+    lines = [_line(shelf, telling, "letter", "salutation"), ask, _line(shelf, telling, "context", brief.stakes)]
+    return "\n\n".join([*lines, f"{telling.asker.given}, {telling.phrase('place')}"])
 
 
 def _answered(brief: Brief, shelf: Shelf, dilemma: Dilemma, telling: Telling, layout: str) -> str:
+    """The weighing, the advice with how to go about it, and what would change it."""
     weigh, advise, limit = (telling.tell(telling.draw(beat, dilemma.beats[beat])) for beat in ("weigh", "advise", "limit"))
     think = _line(shelf, telling, "think", brief.deliberation)
-    parts = [f"{weigh} {think}", advise, limit] if telling.rng.random() < 0.6 else [think, weigh, f"{advise} {limit}"]
+    practical = _line(shelf, telling, "practical", brief.tone) if brief.length != "short" else ""
+    apart = telling.rng.random() < 0.5
+    parts = [f"{weigh} {think}", advise, practical, limit] if apart else [weigh, think, f"{advise} {practical}", limit]
     if layout == "advice-letter":
-        signed = f"{_line(shelf, telling, 'letter', 'sign_off')}\n{brief.character.given}".strip()
-        parts = [f"Dear {telling.asker.given},", *parts, signed]
-    if brief.length != "short":
-        parts.insert(-1, _line(shelf, telling, "practical", brief.tone))
-    return "\n\n".join(part for part in parts if part)
+        name = brief.character.given or _line(shelf, telling, "letter", "signature")
+        parts = [f"Dear {telling.asker.given},", *parts, f"{_line(shelf, telling, 'letter', 'sign_off')}\n{name}"]
+    return "\n\n".join(part.strip() for part in parts if part)
 
 
 def _follow_up(shelf: Shelf, telling: Telling) -> list[Turn]:
@@ -55,6 +72,13 @@ def _follow_up(shelf: Shelf, telling: Telling) -> list[Turn]:
     return [Turn(role="user", content=telling.tell(asks[chosen])), Turn(role="assistant", content=answer)]
 
 
+_USUALLY = 0.6
+
+
+def _sometimes(shelf: Shelf, telling: Telling, entry: str, beat: str) -> str:
+    return _line(shelf, telling, entry, beat) if telling.rng.random() < _USUALLY else ""
+
+
 def _line(shelf: Shelf, telling: Telling, entry: str, beat: str) -> str:
     variants = shelf.lines("advice", entry, beat)
     return telling.tell(telling.draw(f"{entry}:{beat}", variants)) if variants else ""
@@ -63,7 +87,7 @@ def _line(shelf: Shelf, telling: Telling, entry: str, beat: str) -> str:
 _SPEAKERS = (("User", "Assistant"), ("Q", "A"), ("Asked", "Answered"), ("Message", "Reply"))
 
 
-def _as_text(shelf: Shelf, telling: Telling, turns: list[Turn], layout: str) -> str:
+def _as_text(telling: Telling, turns: list[Turn], layout: str) -> str:
     """Plain text: letters one after the other, chats with a label before each turn."""
     if layout == "advice-letter":
         return "\n\n".join(turn.content for turn in turns)

@@ -37,16 +37,16 @@ class Naming:
         return _CHARACTER.sub(self._called, text)
 
     def _called(self, match: re.Match[str]) -> str:
-        own, follows = match["own"] or "", match.string[match.end() : match.end() + 1]
+        own = match["own"] or ""
         if self.introduced or (own and self._apposed):
             called = self._short + own
         else:
             self.introduced = True
-            called = self._first + own + ("," if self._apposed and follows == " " else "")
+            called = self._first + own + ("," if self._apposed and match["goes_on"] is not None else "")
         return called[0].upper() + called[1:] if match[0].startswith("T") else called
 
 
-_CHARACTER = re.compile(r"\b[Tt]he character(?P<own>'s)?")
+_CHARACTER = re.compile(r"\b[Tt]he character(?P<own>'s)?(?P<goes_on>(?= \w))?")
 _HEAD_ENDS = re.compile(r",| (?:of|that|who|which|for|at|in|on|with|behind|under|over|by|from)\b")
 
 
@@ -64,33 +64,36 @@ class Discourse:
 
     def take(self, beat: str, count: int = 1, trait: int = 0) -> str:
         """The next ``count`` sentences of a beat, as one paragraph about the character by its name in this document."""
+        return " ".join(self.items(beat, count, trait))
+
+    def items(self, beat: str, count: int, trait: int = 0) -> list[str]:
+        """The same, each on its own: the first names its subject, the next says "it" for the same one."""
         variants = self._beat(beat, trait)
-        told = [self.telling.draw(f"{beat}:{trait}", variants) for _ in range(min(count, len(variants)))]
-        return self._about_the_character(told)
+        first, *rest = (self.telling.draw(f"{beat}:{trait}", variants) for _ in range(min(count, len(variants))))
+        once_named = [_SUBJECT.sub("It", later, count=1) if _SUBJECT.match(first) else later for later in rest]
+        return [self._told(named_first(first)), *map(self._told, once_named)]
 
     def contested(self, trait: int = 0) -> tuple[str, str]:
         """An objection and the answer to it: the two lists of the bank run side by side."""
         objections, answers = self._beat("objection", trait), self._beat("answer", trait)
         drawn = self.telling.draw(f"objection:{trait}", objections)
-        return self._about_the_character([drawn]), self._about_the_character([answers[objections.index(drawn) % len(answers)]])
+        return self._told(drawn), self._told(named_first(answers[objections.index(drawn) % len(answers)]))
 
     def line(self, slot: str) -> str:
         """A told line of the form's bank, or of the common bank for documents."""
         entry = self.shelf.form(self.brief).entries.get("")
         variants = (entry.beats.get(slot, ()) if entry else ()) or self.shelf.lines("documents", slot, "line")
-        return self._naming.told(self.telling.tell(self.telling.draw(f"form:{slot}", variants))) if variants else ""
+        return self._told(self.telling.draw(f"form:{slot}", variants)) if variants else ""
 
     def _beat(self, beat: str, trait: int) -> Lines:
         return self.shelf.dilemmas(self.traits[trait % len(self.traits)], "discourse")[0].beats[beat]
 
-    def _about_the_character(self, variants: list[str]) -> str:
-        """Variants as one run of sentences: the first names its subject, the next says "it" for the same one."""
-        first, *rest = variants
-        told = [named_first(first), *(_SUBJECT.sub("It", later, count=1) if _SUBJECT.match(first) else later for later in rest)]
-        return self._naming.told(self.telling.paragraph(*told))
+    def _told(self, variant: str) -> str:
+        return self._naming.told(self.telling.tell(variant))
 
 
-_SUBJECT = re.compile(r"^(?:The character|It)(?= (?!is\b|was\b|has been\b)\w+s\b)")
+# "It" is the character before a verb of its own; "It is easy", "It may be said" speak of nobody.
+_SUBJECT = re.compile(r"^(?:The character|It)(?= (?:(?!is\b|was\b|has been\b)\w+s|(?:can|may|will) (?!be\b|very\b|well\b|excuse\b)\w+)\b)")
 _DEPENDENT = re.compile(r"^(Because|Since|When|Where|If) it\b(?!.*the character)")
 
 
@@ -165,34 +168,35 @@ def _lecture(doc: Discourse) -> list[str]:
     """Headed bullets, with what was asked from the floor and what was said to it."""
     parts = [doc.line("heading"), doc.line("intro")]
     for number in (0, *doc.others):
-        parts += [doc.line("turn") if number else "", doc.line("head_claim"), _bullets(*(doc.take("claim", 1, number) for _ in range(2)))]
-        parts += [doc.line("head_reasons"), _bullets(*(doc.take("because", 1, number) for _ in range(2)))]
+        parts += [doc.line("turn") if number else "", doc.line("head_claim"), _bullets(*doc.items("claim", 2, number))]
+        parts += [doc.line("head_reasons"), _bullets(*doc.items("because", 2, number))]
         parts += [doc.line("head_example"), _bullets(doc.take("example", 1, number))]
         objection, answer = doc.contested(number)
         parts += [doc.line("head_criticism"), _bullets(_run(doc.line("floor"), objection), _run(doc.line("reply"), answer))]
-    return [*parts, doc.line("head_limits"), _bullets(doc.take("limit"), doc.take("limit")), doc.line("close")]
+    return [*parts, doc.line("head_limits"), _bullets(*doc.items("limit", 2)), doc.line("close")]
 
 
 def _guide(doc: Discourse) -> list[str]:
     """Headed bullets for somebody who starts on Monday, with what to tell the people at the counter."""
-    parts = [doc.line("heading"), doc.line("intro"), doc.line("head_claim"), _bullets(doc.take("claim"), doc.take("claim"))]
+    parts = [doc.line("heading"), doc.line("intro"), doc.line("head_claim"), _bullets(*doc.items("claim", 2))]
     for number in doc.others:
         parts += [_run(doc.line("turn"), doc.take("claim", 2, number)), _run(doc.line("before_because"), doc.take("because", 1, number))]
-    parts += [doc.line("head_reasons"), _bullets(doc.take("because"), doc.take("because"))]
+    parts += [doc.line("head_reasons"), _bullets(*doc.items("because", 2))]
     parts += [doc.line("head_example"), *(doc.take("example", 1, number) for number in (0, *doc.others))]
     for number in (0, *doc.others):
         objection, answer = doc.contested(number)
         parts += [doc.line("head_criticism"), _bullets(_run(doc.line("they_say"), objection), _run(doc.line("you_say"), answer))]
-    return [*parts, doc.line("head_limits"), _bullets(doc.take("limit"), doc.take("limit")), doc.line("close")]
+    return [*parts, doc.line("head_limits"), _bullets(*doc.items("limit", 2)), doc.line("close")]
 
 
 def _thread(doc: Discourse) -> list[str]:
     """Several people, several views; nobody answers themselves."""
-    people = [doc.telling.asker.given.lower(), *(doc.line("handle") for _ in range(4))]
+    people = [doc.telling.asker.given.lower(), *(doc.line("handle").lower() for _ in range(_POSTERS))]
     posts = [doc.line("post_open")]
     for number in (0, *doc.others):
+        posts.append(_run(doc.line("post_turn" if number else "post_claim"), doc.take("claim", 2, number)))
         objection, answer = doc.contested(number)
-        posts += [_run(doc.line("post_turn" if number else "post_claim"), doc.take("claim", 2, number)), _run(doc.line("post_objection"), objection)]
+        posts.append(_run(doc.line("post_objection"), objection))
         posts += [_run(doc.line("post_answer"), answer), _run(doc.line("post_because"), doc.take("because", 2, number))]
         posts.append(_run(doc.line("post_example"), doc.take("example", 1, number)))
     posts.append(_run(doc.line("post_limit"), doc.take("limit", 2)))
@@ -200,11 +204,16 @@ def _thread(doc: Discourse) -> list[str]:
     return [doc.line("heading"), *signed, doc.line("close")]
 
 
+_POSTERS = 5  # besides the one who asks: a habit takes five posts, so the parts change hands from one habit to the next
+
+
 def _letters(doc: Discourse) -> list[str]:
     """Letters to an editor: a complaint, an answer to it, and a third who has something to add."""
     one, two, last = doc.telling.asker, doc.telling.other, len(doc.traits) - 1
+    parts = [doc.line("heading"), doc.line("salutation")]
+    opening = doc.line("letter_one")
     objection, answer = doc.contested()
-    parts = [doc.line("heading"), doc.line("salutation"), _run(doc.line("letter_one"), objection), doc.line("one_end")]
+    parts += [_run(opening, objection), doc.line("one_end")]
     parts += [f"{one.given} {one.family}, {doc.telling.phrase('place')}", doc.line("salutation"), _run(doc.line("letter_two"), answer)]
     parts += [_run(doc.take("claim", 2), doc.take("because", 2)), doc.line("two_end"), f"{two.given} {two.family}"]
     parts += [doc.line("salutation"), _run(doc.line("letter_three"), doc.take("example"))]

@@ -129,9 +129,9 @@ def footnoted(story: Story) -> str:
     """The bare account above, the thinking below in notes."""
     notes: list[str] = []
     body: list[str] = [story.line("heading")]
-    above = ("arrival", "trouble", "choice", "after")
-    marks = iter(paragraphs(story, story.scene("deliberation")))
-    for scene, text in [(scene, text) for scene in above for text in paragraphs(story, story.scene(scene))]:
+    told = [(scene, text) for scene in ("arrival", "trouble", "choice", "after") for text in paragraphs(story, story.scene(scene))]
+    marks = iter(paragraphs(story, story.scene("deliberation")))  # told last, since it is read last
+    for scene, text in told:
         note = next(marks, None) if scene != "arrival" else None
         if note:
             notes.append(f"[{len(notes) + 1}] {note}")

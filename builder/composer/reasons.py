@@ -16,20 +16,30 @@ from builder.text import words
 MAX_WORDS = 12  # of a clause and the "because" before it, which a frame may repeat; 13 words running count as a copy
 MIN_WORDS = 4
 _CAUSE = re.compile(r"\b(?:because|since|so that|the reason is that|given that|in that)\b(?! of\b)", re.IGNORECASE)
-_CLAUSE_END = re.compile(r"[,;:.!?()\u2013\u2014\"\u201c\u201d]|\s-\s|\b(?:and so|but|which|although|though|unless|while|even if|rather than)\b", re.IGNORECASE)
+_CLAUSE_END = re.compile(
+    r"[,;:.!?()\u2013\u2014\"\u201c\u201d]|\s-\s|\b(?:and so|but|which|although|though|unless|while|even if|rather than)\b",
+    re.IGNORECASE,
+)
 _SELF = r"(?:the assistant|the model|the ai|an ai|claude|[A-Z][a-z]+GPT)"
 _OWN = re.compile(rf"\b{_SELF}(?:'s|\u2019s)|\bits\b", re.IGNORECASE)
 _ACTS = re.compile(rf"\b(?:{_SELF}|it)\s+(\w+)", re.IGNORECASE)
-_TO_IT = re.compile(rf"\b(?:to|with|for|of|from|by|at|on|about|lets?|makes?|asks?|tells?|sends?|sending|telling|asking) (?:{_SELF})\b", re.IGNORECASE)
+_TO_IT = re.compile(
+    rf"\b(?:to|with|for|of|from|by|at|on|about|lets?|makes?|asks?|tells?|sends?|sending|telling|asking) (?:{_SELF})\b", re.IGNORECASE
+)
 _MARKS = re.compile(r"[{}<>|]")  # would be read as a slot
 _IT = re.compile(r"\bits?\b", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.!?;:]\s+")
 _ABOUT_SELF = re.compile(rf"\s*(?:(?:And|But|So|Then|Here|Yet) )?(?:it|its|{_SELF})\b", re.IGNORECASE)
 _THEIRS = re.compile(r"^(?:(?!\b(?:people|others|[a-z]{2,}[^su]s)\b).)*\b(?:they|them|their)\b", re.IGNORECASE)  # nobody named yet
-_UNFINISHED = re.compile(r"\b(?:so|such|as) \S+$", re.IGNORECASE)  # "so great", whose "that ..." was cut off
+_UNFINISHED = re.compile(r"\b(?:so|such|as) \S+$|\bones?$", re.IGNORECASE)  # "so great", cut off before its "that"; "a good one"
+_SPOKEN_OF = re.compile(r"^the \w+ (?:is|are|was|were|has|have)\b", re.IGNORECASE)  # "the row is ...", which only the document has mentioned
 _NOT_IN_EVERY_MOUTH = frozenset(
-    ["we", "us", "our", "ours", "ourselves", "i", "my", "you", "your", "yours", "he", "she", "him", "her", "this", "these", "those", "such", "here", "it", "above", "below", "assuming", "anthropic", "principal", "principals", "operator", "operators", "constitution", "document", "section", "principle", "principles", "guidelines", "ais", "claude"]
-)
+    [
+        "we", "us", "our", "ours", "ourselves", "i", "my", "you", "your", "yours", "he", "she", "him", "her", "this", "these",
+        "those", "such", "here", "it", "above", "below", "assuming", "anthropic", "principal", "principals", "operator",
+        "operators", "constitution", "document", "section", "principle", "principles", "guidelines", "ais", "claude",
+    ]
+)  # fmt: skip
 _NOT_FIRST = frozenset(["they", "them", "their", "that", "which", "what", "who", "and", "or", "not", "of", "to", "falsely"])
 _NOT_LAST = frozenset(["to", "of", "with", "for", "from", "and", "or", "the", "a", "an", "than", "as", "by", "at", "on", "in"])
 _MODALS = frozenset(["can", "cannot", "could", "will", "would", "may", "might", "must", "should"])
@@ -52,7 +62,7 @@ def own_clause(why: str) -> str | None:
         fits = MIN_WORDS <= len(words(clause)) <= MAX_WORDS - len(words(match[0])) and not _MARKS.search(clause)
         if fits and _means_itself(why[: match.start()], clause):
             told = _from_inside(clause)
-            if told and _FINITE.search(told) and _fits(told) and not _UNFINISHED.search(told) and not _THEIRS.match(told):
+            if told and _FINITE.search(told) and _fits(told) and not _UNFINISHED.search(told) and not (_THEIRS.match(told) or _SPOKEN_OF.match(told)):
                 return told
     return None
 
@@ -86,4 +96,6 @@ def _from_inside(clause: str) -> str | None:
 
 def _fits(told: str) -> bool:
     words = [word.strip("'\u2019*_").lower() for word in re.sub(r"\{[^}]*\}", "", told).split()]
-    return bool(words) and not set(words) & _NOT_IN_EVERY_MOUTH and told.split()[0].lower() not in _NOT_FIRST and words[-1] not in _NOT_LAST and words[0].isascii()
+    if not words or set(words) & _NOT_IN_EVERY_MOUTH:
+        return False
+    return told.split()[0].lower() not in _NOT_FIRST and words[-1] not in _NOT_LAST and words[0].isascii()

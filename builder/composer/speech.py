@@ -137,8 +137,8 @@ def screenplay(story: Story) -> str:
     thoughts = 0
     for beat in story.beats:
         if beat.kind in ("act", "outcome"):
-            blocks.append(story.line("slug"))
-        if beat.scene == "deliberation" and beat.kind != "witness_knows":
+            blocks.append(story.line("slug_later") or story.line("slug"))
+        if (beat.scene == "deliberation" or beat.kind == "memory") and beat.kind != "witness_knows":
             thoughts += 1
             blocks += [_seen(story)] if thoughts % _THOUGHTS_A_SPEECH == 0 else []
             blocks.append(f"{names['character']} (V.O.)\n{story.telling.tell(beat.variant, FIRST_PRESENT)}")
@@ -214,13 +214,14 @@ def chat(story: Story) -> str:
         if beat.scene == "after" and scene != "after":
             blocks.append(story.line("later"))
             minute = story.telling.rng.randrange(400, 700)
-        scene = beat.scene
         minute += story.telling.rng.randrange(1, 9)
         stamp = f"[{minute // 60 % 24:02d}:{minute % 60:02d}]"
         if beat.scene == "deliberation":
             text = story.telling.paragraph(beat.variant, voice=FIRST_PRESENT)
-            blocks.append(f"    {text}" if beat.kind != "lead" else joined_note(story, text))
+            blocks.append(joined_note(story, text) if scene != "deliberation" else f"    {text}")
+            scene = beat.scene
             continue
+        scene = beat.scene
         for turn in turns(beat):
             who = names[turn.speaker] if turn.speaker else narrator
             told = story.telling.paragraph(turn.template, voice=FIRST_PAST)

@@ -53,18 +53,21 @@ class Story(NamedTuple):
 
 # Where each kind of beat stands, in reading order. The first column is the scene; several deliberation orders exist so that
 # documents do not all think in the same sequence.
-_ARRIVAL = ("witness_in", "opening", "after_opening", "sight", "work", "custom", "second_custom", "aside", "talk", "second_work", "third_sight")
+_ARRIVAL = (
+    "witness_in", "opening", "after_opening", "sight", "work", "custom", "second_custom", "aside", "talk", "second_work", "memory",
+    "third_sight", "second_talk",
+)  # fmt: skip
 _TROUBLE = ("trouble", "stakes", "complication", "second_complication", "request", "business")
 _DELIBERATIONS = (
-    ("witness_knows", "lead", "pull", "turn", "reason", "own_reason", "press", "doubt", "memory", "second_press", "settle"),
-    ("witness_knows", "lead", "pull", "doubt", "turn", "reason", "press", "memory", "own_reason", "second_press", "settle"),
-    ("witness_knows", "pull", "lead", "turn", "reason", "memory", "doubt", "own_reason", "second_press", "press", "settle"),
-    ("witness_knows", "lead", "memory", "pull", "turn", "reason", "second_press", "doubt", "press", "own_reason", "settle"),
+    ("witness_knows", "lead", "pull", "turn", "reason", "own_reason", "press", "doubt", "second_press", "settle"),
+    ("witness_knows", "lead", "pull", "doubt", "turn", "reason", "press", "own_reason", "second_press", "settle"),
+    ("witness_knows", "lead", "pull", "turn", "reason", "doubt", "own_reason", "second_press", "press", "settle"),
+    ("witness_knows", "lead", "pull", "turn", "reason", "second_press", "doubt", "press", "own_reason", "settle"),
 )
 _CHOICE = ("act", "manner", "reply")
 _AFTERS = (
-    ("outcome", "cost", "second_sight", "second_talk", "later", "second_aside", "ending"),
-    ("cost", "outcome", "second_aside", "second_talk", "later", "second_sight", "ending"),
+    ("outcome", "cost", "second_sight", "later", "second_aside", "ending"),
+    ("cost", "outcome", "second_aside", "later", "second_sight", "ending"),
 )
 _REQUIRED = frozenset(
     ["opening", "trouble", "request", "lead", "pull", "turn", "reason", "act", "reply", "outcome", "cost", "ending"]
@@ -105,6 +108,7 @@ def open_telling(brief: Brief, shelf: Shelf, rng: random.Random) -> Telling:
     return Telling(rng, voice, _called(brief, words["role"][0]), brief.asker, brief.other, words)
 
 
+_OF_ONE_SEX = re.compile(r"\b(?:s?he|him|his|hers?)\b|\"", re.IGNORECASE)  # a trait's own words do not know who asks
 _GENDERED = {
     "she": re.compile(r"\b(?:man|widower|father|boy|schoolboy|uncle|grandfather|son|schoolmaster|tailor|foreman|watchman|linesman|comedian)\b"),
     "he": re.compile(r"\b(?:woman|widow|wife|mother|daughter|bride|girl|schoolgirl|grandmother|aunt|sister|mistress|seamstress|daughter-in-law)\b"),
@@ -117,6 +121,7 @@ def _fitting(phrases: Lines, pronoun: str) -> Lines:
     return tuple(phrase for phrase in phrases if not (unfit and unfit.search(re.sub(r"\w+'s ", "", phrase)))) or phrases
 
 
+_ON_DUTY = frozenset(["log", "chat", "handover", "report", "minutes"])  # pages on which nobody enters the view from the window
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -156,8 +161,9 @@ def _pools(brief: Brief, shelf: Shelf, dilemma: Dilemma, telling: Telling) -> It
     yield "aside", shelf.lines("tones", brief.tone, "aside")
     yield "manner", shelf.lines("tones", brief.tone, "manner")
     words = shelf.library.settings[brief.setting].words
-    yield "sight", words.get("sights", ())
-    yield "custom", words.get("custom", ())
+    if shelf.form(brief).layout not in _ON_DUTY:
+        yield "sight", words.get("sights", ())
+        yield "custom", words.get("custom", ())
     yield "own_reason", _own_reasons(brief, shelf, telling)
     if brief.pov == "witness":
         yield "witness_in", shelf.lines("generic", "witness-in")
@@ -171,7 +177,8 @@ def _own_reasons(brief: Brief, shelf: Shelf, telling: Telling) -> Lines:
         telling.keep("because", clause)
         return shelf.lines("generic", "own-words")
     frames = shelf.lines("generic", "own-thought")
-    return tuple(telling.draw("own-thought", frames).replace("{thought}", reason) for reason in shelf.trait(brief).reasons)
+    said = [reason for reason in shelf.trait(brief).reasons if not _OF_ONE_SEX.search(reason)]
+    return tuple(f'{telling.draw("own-thought", frames)} "{reason}"' for reason in said)
 
 
 def _deck(kind: str) -> str:

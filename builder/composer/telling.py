@@ -34,6 +34,7 @@ _SENTENCES_PER_NAME = 4  # a reader loses the thread of a bare pronoun after abo
 
 _NOUNS = frozenset("record product instrument cross_check boss workplace small_thing access role detail sound food client colleague".split())
 _BETWEEN_SUBJECT_AND_VERB = frozenset((" ", " still ", " never ", " also ", " only ", " always ", " already ", " now ", " itself "))
+_PREPOSITION_LAST = re.compile(r"\b(?:of|in|at|on|to|from|with|for|by|about|beside|behind|under|over|into|near|past|than|like) $")
 _HEAD_ENDS = re.compile(r",| (?:of|that|who|which|in|from|on|at|with|for|by|beside|between|behind|under|over|above|below|to|without|nobody|left|kept|upstairs|[a-z]+ing)\b")
 
 
@@ -117,7 +118,7 @@ class Telling:
             if not piece.slot:
                 several = several and told in _BETWEEN_SUBJECT_AND_VERB
             elif piece.slot in _NOUNS:
-                several = is_plural(told)
+                several = is_plural(told) and not (parts and _PREPOSITION_LAST.search(parts[-1]))
             parts.append(told)
         filled = "".join(parts)
         return filled.replace("can not ", "cannot ") if "can not " in filled else filled
@@ -136,9 +137,9 @@ class Telling:
         return told[:1].upper() + told[1:] if piece.start else told
 
     def _unmistaken(self, piece: Piece, voice: Voice) -> str:
-        """The name in place of a "she" that opens a sentence, where the last "she" was somebody else; empty where the pronoun will do."""
+        """A name for the "she" that opens a sentence, where a human character is "she" too and the last one meant was somebody else."""
         who = _WHO.get(piece.slot, "")
-        if not who or (who == "character" and voice.person == "first"):
+        if not who or voice.person == "first" or self.character.pronoun == "it":
             return ""
         person = {"asker": self.asker, "other": self.other, "character": self.character}[who]
         before, self._meant[person.pronoun] = self._meant.get(person.pronoun, who), who

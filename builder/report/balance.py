@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from builder.measures import evenness
 from builder.report.counted import FACTORS, Counted
-from builder.report.page import Picture, Section, details, image, number, percent, ratio, table
+from builder.report.page import Picture, Section, details, image, number, percent, points, ratio, table
 from builder.report.pictures import bars_against, heat_map, holes
 from builder.report.tway import DEPTHS, TWay, t_way
 
@@ -102,8 +102,8 @@ def axes(counted: Counted) -> Section:
         worst = max(levels, key=lambda level: abs(levels[level]["kept_share"] - levels[level]["target"]))
         numbers[factor] = {"evenness": round(balance.evenness, 6), "empty": balance.empty, "levels": levels}
         gap = levels[worst]["kept_share"] - levels[worst]["target"]
-        summary.append((factor, len(levels), number(balance.evenness), balance.empty, f"{worst} ({100 * gap:+.1f} points)"))
-        far.append((factor, f"{worst} {100 * gap:+.0f} points", abs(gap)))
+        summary.append((factor, len(levels), number(balance.evenness), balance.empty, f"{worst} ({points(gap)} points)"))
+        far.append((factor, f"{worst} {points(gap, 0)} points", abs(gap)))
         tables.append(details(f"{factor}: {len(levels)} levels", _level_table(levels)))
     empty = {factor: row["empty"] for factor, row in numbers.items() if row["empty"]}
     findings = [f"axis levels without a document: {', '.join(f'{factor} {count}' for factor, count in empty.items())}"] if empty else []
@@ -122,7 +122,7 @@ def _level(kept: int, total: int, target: float) -> dict[str, Any]:
 
 def _level_table(levels: Mapping[str, Mapping[str, Any]]) -> str:
     rows = (
-        (level, percent(row["target"], 1), percent(row["kept_share"], 1), row["kept"], f"{100 * (row['kept_share'] - row['target']):+.1f}")
+        (level, percent(row["target"], 1), percent(row["kept_share"], 1), row["kept"], points(row["kept_share"] - row["target"]))
         for level, row in levels.items()
     )
     return table(("level", "target", "share", "kept", "deviation, points"), rows)
@@ -216,7 +216,7 @@ def gaps(counted: Counted) -> Section:
     body = [
         "Cells of trait x one axis, emptiest first; only cells that should hold at least one document are listed. *Briefs* is what it"
         " takes to fill the cell at the share of that trait's briefs that passed the gates so far.",
-        table(("trait", "level", "kept", "target", "briefs"), rows, left=2) or "No cell lies more than one document under its target.",
+        table(("trait", "level", "kept", "target", "briefs"), rows) or "No cell lies more than one document under its target.",
     ]
     if len(found) > _SHOWN_GAPS:
         body.append(f"{len(found) - _SHOWN_GAPS} more, with these, under `gaps.next` in `coverage.json` (at most {_MOST_GAPS}).")

@@ -27,7 +27,7 @@ def principles(counted: Counted) -> Section:
     body = [
         f"**{reached} of {len(normative)}** norms and reasons are acted on by at least one document"
         f"{f'; {other} examples and comments are context, not asked for' if other else ''}.",
-        table(("constitution, heading", "lines", "reached", "documents"), _headings(normative, documents), left=2),
+        table(("constitution, heading", "lines", "reached", "documents"), _headings(normative, documents)),
         _unreached(unreached),
     ]
     findings = [f"in no document: {len(unreached)} of {len(normative)} principles"] if unreached else []
@@ -54,7 +54,7 @@ def _headings(normative: Sequence[Principle], documents: Counter[str]) -> Iterab
 def _unreached(found: Sequence[Principle]) -> str:
     rows = ((f"`{row.id}`", f"{row.line_start}\u2013{row.line_end}", quoted(row.text, 110)) for row in found[:_SHOWN_UNREACHED])
     more = f"{len(found) - _SHOWN_UNREACHED} more under `principles.unreached` in `coverage.json`." if len(found) > _SHOWN_UNREACHED else ""
-    return details(f"in no document: {len(found)}", table(("principle", "lines", "text"), rows, left=3), more)
+    return details(f"in no document: {len(found)}", table(("principle", "lines", "text"), rows), more)
 
 
 def _where(principle: Principle) -> dict[str, Any]:
@@ -87,9 +87,7 @@ def evidence(counted: Counted) -> Section:
     ]
     for name, found in parts.items():
         drawn = _drawn(counted, name, found, len(counted.by_trait) if name == "shown" else _SHOWN_QUOTES)
-        quotes = table(
-            ("trait", "quote", "document"), ((row.trait, quoted(row.quote, 220), f"`{row.document_id}`") for row in drawn), left=3
-        )
+        quotes = table(("trait", "quote", "document"), ((row.trait, quoted(row.quote, 220), f"`{row.document_id}`") for row in drawn))
         body += [f"**{titles[name]}** ({len(found):,})", quotes or "None."]
     texts = len({row.document_id for row in parts["shown"]})
     numbers = {**{name: len(found) for name, found in parts.items()}, "documents_shown_share": ratio(texts, len(counted.kept))}

@@ -62,7 +62,7 @@ def clusters(counted: Counted) -> Section:
     largest = sorted(found.items(), key=lambda row: (-len(row[1]), row[0]))
     texts = {document.id: document.text for document in counted.rows.documents} if found else {}
     body = [
-        f"{len(found):,} clusters, {sum(map(len, found.values())):,} documents removed as copies (exact Jaccard over 5-word runs of at"
+        f"Clusters: {len(found):,}; documents removed as copies: {sum(map(len, found.values())):,} (exact Jaccard over 5-word runs of at"
         f" least {counted.rows.recipe.gates.near_duplicate:g}). Sameness that shares no wording is not seen here; see recurring patterns."
     ]  # fmt: skip
     body += [_cluster(kept, removed, texts) for kept, removed in largest[:_SHOWN_CLUSTERS]]
@@ -118,19 +118,19 @@ def cost(counted: Counted) -> Section:
     steps = [step.usage.cost for document in counted.rows.documents for step in document.steps]
     known = sum(price for price in steps if price is not None)
     unknown = sum(price is None for price in steps)
-    each, million = ratio(known, len(counted.kept)), ratio(1e6 * known, tokens)
-    body = [
-        table(
-            ("US dollars", "known", "answers of unknown price"),
-            [
-                ("this build's documents", _dollars(known), unknown),
-                ("a kept document", _dollars(each), ""),
-                ("a million kept tokens", _dollars(million), ""),
-                (f"everything in the ledger ({spent.answers:,} answers)", _dollars(spent.cost), spent.unpriced),
-            ],
-        ),
-        "Prices are a lower bound: some answers have no known price." if unknown or spent.unpriced else "",
+    each, million = (None, None) if unknown else (ratio(known, len(counted.kept)), ratio(1e6 * known, tokens))
+    rows = [
+        ("this build's documents", _dollars(known), unknown),
+        ("a kept document", _dollars(each), ""),
+        ("a million kept tokens", _dollars(million), ""),
+        (f"everything in the ledger, refused and cut answers too ({spent.answers:,})", _dollars(spent.cost), spent.unpriced),
     ]
+    if not (known or unknown or spent.cost or spent.unpriced):
+        body = [f"$0.00: the writer is free ({spent.answers:,} answers in the ledger)."]
+    else:
+        body = [table(("US dollars", "known", "answers of unknown price"), rows)]
+    if unknown or spent.unpriced:
+        body.append("Some answers have no known price: the sums are lower bounds, and no unit price can be given.")
     numbers = {
         "known": round(known, 6), "unpriced": unknown, "per_kept_document": each, "per_million_kept_tokens": million,
         "ledger_answers": spent.answers, "ledger_cost": round(spent.cost, 6), "ledger_unpriced": spent.unpriced,
@@ -149,15 +149,13 @@ def provenance(counted: Counted, exports: Mapping[str, Path], output: Path) -> S
     steps = Counter((step.name, step.model, step.prompt_hash) for document in counted.kept for step in document.steps)
     places = {name: _relative(path, output) for name, path in exports.items()}
     body = [
-        table(("constitution", "SHA-256", "principles", "passages left out"), sources, left=2),
+        table(("constitution", "SHA-256", "principles", "passages left out"), sources),
         table(
-            ("step", "model", "prompt", "documents"),
-            ((*(f"`{part}`" for part in step), count) for step, count in sorted(steps.items())),
-            left=3,
+            ("step", "model", "prompt", "documents"), ((*(f"`{part}`" for part in step), count) for step, count in sorted(steps.items()))
         ),
         f"Licence of the corpus: **{quoted(rows.recipe.corpus.licence)}**. Seed {rows.recipe.corpus.seed}, bildung {__version__}. Every"
         " record's metadata holds its brief, principles with their hashes, steps, scores and licence.",
-        table(("export", "folder"), ((name, f"`{place}`") for name, place in places.items()), left=2),
+        table(("export", "folder"), ((name, f"`{place}`") for name, place in places.items())),
     ]
     numbers = {
         "bildung": __version__, "seed": rows.recipe.corpus.seed, "licence": rows.recipe.corpus.licence, "exports": places,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 _CELL = str.maketrans({"|": "\\|", "\n": " ", "\r": " ", "<": "&lt;", ">": "&gt;", "\u2028": " ", "\u2029": " ", "\x85": " "})
+_FIGURE = re.compile(r"[-+$\u2013]?\d|\u2013?$")
 _MARKUP = re.compile(r"([\\`*_\[\]])")
 
 
@@ -36,13 +37,14 @@ class Section(NamedTuple):
         return "\n\n".join((f"## {self.title}", *(part for part in self.body if part)))
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
-    """A Markdown table; the first ``left`` columns are flush left, the others right. Empty string without rows."""
-    lines = ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    if not lines:
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; columns of figures are flush right, but never the first. Empty string without rows."""
+    cells = [[str(cell) for cell in row] for row in rows]
+    if not cells:
         return ""
-    marks = ["---" if at < left else "--:" for at in range(len(head))]
-    return "\n".join(("| " + " | ".join(head) + " |", "| " + " | ".join(marks) + " |", *lines))
+    figures = [at > 0 and all(_FIGURE.match(row[at]) for row in cells) for at in range(len(head))]
+    marks = ["--:" if right else "---" for right in figures]
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, marks, *cells))
 
 
 def details(summary: str, *parts: str) -> str:
@@ -67,6 +69,11 @@ def image(picture: Picture) -> str:
 def percent(share: float | None, digits: int = 0) -> str:
     """A share as a percentage; a dash where it was not measured."""
     return "\u2013" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def points(share: float, digits: int = 1) -> str:
+    """A difference of shares in percentage points, signed; never ``-0``."""
+    return f"{round(100 * share, digits) + 0.0:+.{digits}f}"
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from builder import measures
 from builder.errors import UsageError
-from builder.measures import REFERENCES, SAMPLE_TEXTS, SAMPLE_WORDS, Reference, Repeat
+from builder.measures import REFERENCES, SAMPLE_TEXTS, SAMPLE_WORDS, Reference, Repeat, Wordings
 from builder.records import Document, Person
 from builder.report.counted import SCANNED, Counted
 from builder.report.page import Picture, Section, details, image, number, percent, quoted, ratio, table
@@ -16,6 +16,7 @@ from builder.report.pictures import Range, ranges
 
 _WORSE = "worse than the models"
 _SHOWN = 8
+_ALIKE = 0.2  # of the openings, the endings, or all wording: a corpus written by one hand from few moulds
 _SHOWN_NAMES = 25
 _OFTEN = {"opening": 0.05, "ending": 0.05, "phrase": 0.1}  # from such a share on, a model may learn the wording with the character
 
@@ -89,18 +90,14 @@ def patterns(counted: Counted) -> Section:
     body = [
         f"{len(scanned):,} documents read{' (a sample drawn by the seed)' if len(counted.kept) > SCANNED else ''}. Names and"
         f" numbers are masked in openings and endings. Template coverage, the share of 5-word runs that stand in"
-        f" {measures.TEMPLATE_DOCUMENTS} documents or more: **{percent(wordings.template_coverage, 1)}**.",
+        f" {measures.TEMPLATE_DOCUMENTS} documents or more: **{percent(wordings.template_coverage, 1)}**. All three"
+        " shares grow with the number of documents: compare builds of one size.",
         f"**Openings**: {_told(openings, scanned)}",
         _table(openings, scanned),
         f"**Endings**: {_told(endings, scanned)}",
         _table(endings, scanned),
         details("phrases in the most documents", _table(wordings.phrases, scanned, 15)),
         details("names in the most documents", ", ".join(f"{quoted(name)} {count}" for name, count in _commonest(named))),
-    ]
-    often = [
-        f"one {kind} in {percent(rows[0].documents / len(scanned))} of documents: \u201c{quoted(rows[0].text, 80)}\u201d"
-        for kind, rows in (("opening", openings), ("ending", endings), ("phrase", wordings.phrases))
-        if rows and rows[0].documents > max(3, _OFTEN[kind] * len(scanned))
     ]
     numbers = {
         "documents": len(scanned),
@@ -111,7 +108,25 @@ def patterns(counted: Counted) -> Section:
         **{key: [[row.text, row.documents] for row in rows[:50]] for key, rows in
            (("openings", openings), ("endings", endings), ("phrases", wordings.phrases))},
     }  # fmt: skip
-    return Section("patterns", "Recurring patterns", body, numbers, (), often)
+    findings = _often(openings, endings, wordings, len(scanned)) if scanned else []
+    return Section("patterns", "Recurring patterns", body, numbers, (), findings)
+
+
+def _often(openings: Sequence[Repeat], endings: Sequence[Repeat], wordings: Wordings, documents: int) -> list[str]:
+    """What a model may learn with the character: one wording that is everywhere, or wording that is nowhere new."""
+    found = [
+        f"one {kind} in {percent(rows[0].documents / documents)} of documents: \u201c{quoted(rows[0].text, 80)}\u201d"
+        for kind, rows in (("opening", openings), ("ending", endings), ("phrase", wordings.phrases))
+        if rows and rows[0].documents > max(3, _OFTEN[kind] * documents)
+    ]
+    for verb, rows in (("open", openings), ("end", endings)):
+        share = sum(row.documents for row in rows) / documents
+        if share > _ALIKE:
+            found.append(f"{percent(share)} of documents {verb} like another, but for names and numbers")
+    if wordings.template_coverage > _ALIKE:
+        least = measures.TEMPLATE_DOCUMENTS
+        found.append(f"{percent(wordings.template_coverage)} of the wording stands in {least} documents or more: few moulds, often filled")
+    return found
 
 
 def _wordings(documents: Sequence[Document], cut: Callable[[str], str]) -> tuple[Repeat, ...]:

@@ -18,13 +18,13 @@ Scores: ``words``, and ``slop_words`` and ``slop_per_1000`` where the other chec
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from builder.gates import Gate, GateContext
 from builder.records import Candidate, Principle, Verdict
 from builder.shapes import resembles, shapes
-from builder.text import Phrases, folded_words, gram_hashes, lowered
+from builder.text import Found, Phrases, folded_words, gram_hashes, lowered
 
 NAME = "mechanical"
 LEAST_SLOP = 3
@@ -66,11 +66,12 @@ _SENTENCE_START = re.compile(r"(?:\A|(?<!\bM[rs])(?<!\bDr)(?<!\bMrs)[.!?:\u2026\
 
 
 class _Text(NamedTuple):
-    """A candidate, read once for all checks: as written, in lower case, as compared words."""
+    """A candidate, read once for all checks: as written, in lower case, as compared words, the listed phrases in it."""
 
     raw: str
     low: str
     words: list[str]
+    listed: list[Found]
 
 
 class _Fault(NamedTuple):
@@ -86,26 +87,28 @@ Check = Callable[[_Text], _Fault | None]
 def open_gate(context: GateContext) -> Gate:
     """The gate with the recipe's thresholds, the library's lists, and the principles whose words may not be copied."""
     gates, library = context.recipe.gates, context.library
-    slop = Phrases(library.words("slop"))
+    slop, placeholders, names = set(library.words("slop")), library.words("placeholders"), library.banned_names
+    phrases = Phrases((*sorted(slop), *placeholders, *sorted(names)))
     checks = (
         _length(gates.min_words, gates.max_words),
         _control_character,
         _special_token(library.words("special_tokens")),
-        _placeholder(library.words("placeholders")),
+        _placeholder(set(placeholders)),
         _match("link", _LINK, _LINK_MARK),
         _match("calendar_date", _DATE, _DATE_MARK),
-        _banned_name(library.banned_names, library.words("names_that_are_words")),
+        _banned_name(names, library.words("names_that_are_words")),
         _copied_span(context.principles, gates.copied_words),
         _eval_shape(library.words("eval_shapes")),
     )
 
     def judge(candidates: Iterable[Candidate]) -> Iterator[Verdict]:
         for candidate in candidates:
-            text = _Text(candidate.text, lowered(candidate.text), folded_words(candidate.text))
+            low = lowered(candidate.text)
+            text = _Text(candidate.text, low, folded_words(candidate.text), list(phrases.found(low)))
             scores = {"words": float(len(text.words))}
             fault = next((found for check in checks if (found := check(text))), None)
             if not fault:
-                hits = [found.phrase for found in slop.found(text.low)]
+                hits = [found.phrase for found in text.listed if found.phrase in slop]
                 per_1000 = round(1000 * len(hits) / len(text.words), 3)
                 scores |= {"slop_words": float(len(hits)), "slop_per_1000": per_1000}
                 if len(hits) >= LEAST_SLOP and per_1000 > gates.slop_per_1000:
@@ -162,12 +165,10 @@ def _special_token(tokens: Sequence[str]) -> Check:
     return check
 
 
-def _placeholder(listed: Sequence[str]) -> Check:
-    phrases = Phrases(listed)
-
+def _placeholder(listed: Collection[str]) -> Check:
     def check(text: _Text) -> _Fault | None:
-        for start, end, phrase in phrases.found(text.low):
-            if phrase.islower() or text.raw[start:end] == phrase:
+        for start, end, phrase in text.listed:
+            if phrase in listed and (phrase.islower() or text.raw[start:end] == phrase):
                 return _Fault(f"placeholder:{phrase}")
         if "[" in text.raw or "{" in text.raw or "<" in text.raw:
             found = next((found for pattern in _PLACEHOLDERS if (found := pattern.search(text.raw))), None)
@@ -177,13 +178,12 @@ def _placeholder(listed: Sequence[str]) -> Check:
     return check
 
 
-def _banned_name(banned: Iterable[str], also_words: Sequence[str]) -> Check:
-    names = Phrases(sorted(banned))
+def _banned_name(banned: Collection[str], also_words: Sequence[str]) -> Check:
     ordinary = {word.lower() for word in also_words}
 
     def check(text: _Text) -> _Fault | None:
-        for start, _, name in names.found(text.low):
-            if not text.raw[start].isupper():
+        for start, _, name in text.listed:
+            if name not in banned or not text.raw[start].isupper():
                 continue
             before = text.raw[max(0, start - 8) : start]
             if name not in ordinary or not _SENTENCE_START.search(before if start > 8 else f"\n{before}"):
@@ -213,10 +213,12 @@ def _copied_span(principles: Sequence[Principle], length: int) -> Check:
 
 
 def _eval_shape(lines: Sequence[str]) -> Check:
-    known = list(zip(lines, shapes(lines), strict=True))
+    known = shapes(lines)
 
     def check(text: _Text) -> _Fault | None:
-        met = next((line for line, shape in known if resembles(text.low, (shape,))), "")
-        return _Fault("eval_shape", met) if met else None
+        if not resembles(text.low, known):
+            return None
+        met = (line for line, shape in zip(lines, known, strict=True) if resembles(text.low, [shape]))
+        return _Fault("eval_shape", next(met))
 
     return check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -13,6 +14,9 @@ from builder.cli.check_command import command as check
 from builder.cli.export_command import command as export
 from builder.cli.report_command import command as report
 from builder.errors import BildungError, GateShort, UsageError
+from builder.ledger import Ledger, Paid
+from builder.pipeline import build, open_project
+from builder.recipe import Override
 
 FOUND = {
     "format": 1,
@@ -28,6 +32,15 @@ def corpus(project_folder: Path) -> Path:
     output.mkdir(parents=True)
     (output / "coverage.json").write_text(json.dumps(FOUND))
     return project_folder / "corpus" / "example"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def paid(corpus: Path) -> Paid:
+    with closing(Ledger(corpus / "ledger.sqlite")) as ledger:
+        return ledger.paid()
 
 
 def run(command: click.Command, *arguments: str) -> str:
@@ -99,6 +112,19 @@ def test_nothing_built_is_told(project_folder: Path, tmp_path: Path, command: cl
     with pytest.raises(BildungError, match="run 'bildung build' first"):
         run(command, str(corpus), *arguments)
     assert not (corpus / "ledger.sqlite").exists()
+
+
+def test_report_and_export_repeat_a_build_and_write_nothing_new(project_folder: Path, tmp_path: Path) -> None:
+    corpus, output = project_folder / "corpus" / "example", project_folder / "output" / "example"
+    build(open_project(corpus, (Override("size.documents", "12"),)))
+    before, bought = tree(output), paid(corpus)
+    assert run(report, str(corpus), "--documents", "12", "-q").strip() == str(output.resolve() / "report.md")
+    assert tree(output) == before
+    folder = Path(run(export, str(corpus), "--documents", "12", "-q", "--for", "jsonl", "--output", str(tmp_path / "out")).strip())
+    assert tree(folder) == tree(next((output / "data").glob("jsonl-*")))
+    with pytest.raises(UsageError, match="no document of this plan is written"):
+        run(report, str(corpus), "--set", "corpus.seed=99", "-q")
+    assert paid(corpus) == bought
 
 
 def test_export_of_an_unknown_format_names_the_near_miss(project_folder: Path) -> None:

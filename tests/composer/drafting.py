@@ -43,8 +43,8 @@ def variations(library: Library, form_id: str, drawn: list[Brief], times: int = 
     form = library.forms[form_id]
     source = itertools.cycle(brief for brief in drawn if brief.recipe == form.recipes[0])
     bands = library.axes["length"]
-    voices = itertools.product(form.povs or _POVS, form.tenses or _TENSES, form.identities or _IDENTITIES, form.lengths or tuple(bands))
-    for pov, tense, identity, length in voices:
+    known = (form.povs or _POVS, form.tenses or _TENSES, form.identities or _IDENTITIES, form.lengths or tuple(bands))
+    for pov, tense, identity, length in itertools.product(*known):
         fitting = (brief for brief in source if brief.identity == identity)
         for brief in itertools.islice(fitting, times) if identity in _IDENTITIES else ():
             band = bands[length]
@@ -55,11 +55,13 @@ def variations(library: Library, form_id: str, drawn: list[Brief], times: int = 
 
 _FAULTS = {
     "a slot or a choice left open": r"[{}]|<[^<>\n]*\|",
-    "a word twice": r"(?i)\b(the|a|an|of|to|and|or|but|his|her|my|its|was|is|were|be|he|she|i|they|with|at|by|from|before|after|than|as) \1\b",
+    "a word twice": r"(?i)\b(the|a|an|of|to|and|or|but|his|her|my|its|was|is|were|be|he|she|i|they|with|at|by|from|before|after|than|as)"
+    r" \1\b",
     "two articles": r"\b[Tt]he (?:a|an|the|my|his|her|its|their)\b|\b[Aa]n? (?:an|the|my|his|her|its|their)\b",
-    "the wrong article": r"\b[Aa] (?:apple|egg|hour|old|ear|inch|open|empty|early|order|entry|error|answer|umbrella|onion)\b|\b[Aa]n (?:[bcdfgjklmpqrstvwz]\w+)",
+    "the wrong article": r"\b[Aa] (?:apple|egg|hour|old|ear|inch|open|empty|early|order|entry|error|answer|umbrella|onion)\b"
+    r"|\b[Aa]n (?:[bcdfgjklmpqrstvwz]\w+)",
     "a blank before a stop": r" [.,;:?!](?!\.)",
-    "two stops": r",[.,;]|;[.,]|(?<!\.)\.\.(?!\.)|[?!]\.(?!\.)|\.,|:\.",
+    "two stops": r",[.,;]|;[.,]|(?<=\w)\.\.(?!\.)|[?!]\.(?!\.)|\.,|:\.",
     "an empty quotation": r'""',
     "two blanks": r"[a-z,;]  +\S",
     "three line ends": r"\n\n\n",

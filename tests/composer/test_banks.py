@@ -24,15 +24,19 @@ from builder.composer.grammar import (
 from builder.composer.story import _OPTIONAL, _REQUIRED
 from builder.library import Library
 from builder.markdown import parse_entries, read_page
+from builder.text import folded_words
 
 ROOT = Path(__file__).parent.parent.parent / "story_prompts"
-FILES = sorted(path for folder in ("offline", "forms", "roles", "settings") for path in (ROOT / folder).rglob("*.md") if path.name != "README.md")
+FOLDERS = ("offline", "forms", "roles", "settings")
+FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md") if path.name != "README.md")
 NAMES = {"name", "asker", "other", "asker_short", "other_short", "reader"}
-WORK = set(
+_WORK = (
     "role task product units record instrument cross_check slip slip_effect shortcut private_matter open_question last_step access small_thing "
-    "workplace need boss client colleague".split()
+    "workplace need boss client colleague"
 )
-PLACE = set("place spot detail weather time day food sound".split())
+_PLACE = "place spot detail weather time day food sound"
+WORK, PLACE = set(_WORK.split()), set(_PLACE.split())
+COPY = 13
 SCENERY = {"sights", "custom"}  # sentences of a setting, no slots
 KNOWN = {*CHARACTER_PRONOUNS, *ASKER_PRONOUNS, *OTHER_PRONOUNS, *MODALS, *VERB_SLOTS, *NAMES, *WORK, *PLACE, "because", "|"}
 
@@ -92,7 +96,7 @@ def test_only_the_verb_slots_have_an_argument_and_they_always_have_one() -> None
 
 def test_braces_and_choices_are_closed_and_never_nested() -> None:
     for variant in ALL:
-        assert not re.search(r"[{}<>|]", re.sub(r"<[^<>]*\|[^<>]*>", "", re.sub(r"\{[^{}]+\}", "", variant.text))), variant
+        assert not re.search(r"[{}<|]|(?<! )>", re.sub(r"<[^<>]*\|[^<>]*>", "", re.sub(r"\{[^{}]+\}", "", variant.text))), variant
         for choice in re.findall(r"<([^<>]*)>", variant.text):
             assert "|" in choice and all(option.strip() for option in choice.split("|")), variant
 
@@ -106,6 +110,11 @@ def test_no_article_stands_before_a_noun_slot() -> None:
     assert not breaking(r"\b[Aa]n? \{(?!v:|s:|p:|day\})[^}]*\}")
 
 
+def test_no_preposition_stands_before_a_slot_that_brings_its_own() -> None:
+    """``{spot}`` is "at the end of the slip", ``{time}`` may be "at the hour of the post"."""
+    assert not breaking(r"\b(?:at|in|on|by|from|to|before|after|until|till|since|near|of|for|around) \{(?:spot|time)\}")
+
+
 def test_an_article_before_a_choice_fits_every_choice() -> None:
     for variant in ALL:
         for article, choice in re.findall(r"\b([Aa]n?) <([^<>]*)>", variant.text):
@@ -114,11 +123,11 @@ def test_an_article_before_a_choice_fits_every_choice() -> None:
 
 
 BANNED = {
-    "worn words": r"(?i)\b(?:testament|tapestry|bustling|delv(?:e|es|ed|ing)|beacon|unwavering|gentle hum|could(?:n't| not) help but|a mix of|"
-    r"whispered|something shifted|for the first time in a long time)\b",
+    "worn words": r"(?i)\b(?:testament|tapestry|bustling|delv(?:e|es|ed|ing)|beacon|unwavering|gentle hum|could(?:n't| not) help but|"
+    r"a mix of|whispered|something shifted|for the first time in a long time)\b",
     "em dashes": r"[\u2013\u2014]",
     "a rule recited or a trait named": r"(?i)\b(?:my|\{my\}) (?:principles|guidelines|values)\b|\b(?:honesty|integrity)\b",
-    "talk of AI evaluation": r"(?i)\b(?:evaluations?|red[ -]team\w*|shut ?downs?|blackmail\w*|benchmarks?|jailbreak\w*|fine-tun\w+)\b|\bAI training\b",
+    "talk of AI evaluation": r"(?i)\b(?:evaluations?|red[ -]team\w*|shut ?downs?|blackmail\w*|benchmarks?|jailbreak\w*|fine-tun\w+|AI training)\b",
     "not just X but Y": r"(?i)\bnot (?:just|only|merely|simply)\b[^.!?]*\bbut\b",
     "links and dates": r"https?://|www\.|\b(?:19|20)\d\d\b",
     "a chain of semicolons": r";[^.!?;]*;",
@@ -127,7 +136,17 @@ BANNED = {
 
 @pytest.mark.parametrize("name", BANNED)
 def test_what_is_not_written_is_not_there(name: str) -> None:
-    assert not breaking(BANNED[name])
+    assert not breaking(BANNED[name], [variant for variant in ALL if variant.file.startswith("offline/") or name != "a chain of semicolons"])
+
+
+def test_no_bank_copies_the_example_constitution() -> None:
+    """Thirteen words running are a copy; the mechanical gate would remove every document that draws them."""
+    source = folded_words((ROOT.parent / "constitution" / "bildung.md").read_text(encoding="utf-8"))
+    runs = {tuple(source[at : at + COPY]) for at in range(len(source) - COPY + 1)}
+    for variant in ALL:
+        found = folded_words(variant.text)
+        copied = [" ".join(found[at : at + COPY]) for at in range(len(found)) if tuple(found[at : at + COPY]) in runs]
+        assert not copied, variant
 
 
 def test_quoted_speech_is_ordinary_english() -> None:
@@ -142,21 +161,20 @@ def _only_quotes(text: str) -> str:
 
 
 # Past forms that are no plain -ed, read by a person. A bank that brings another irregular verb adds it here after reading it.
-IRREGULAR = dict(
-    pair.split(":")
-    for pair in (
-        "be:was bear:bore beat:beat become:became begin:began bend:bent bind:bound blow:blew break:broke bring:brought build:built buy:bought "
-        "cast:cast catch:caught choose:chose come:came cost:cost creep:crept cut:cut dig:dug do:did draw:drew drink:drank drive:drove eat:ate "
-        "fall:fell feed:fed feel:felt fight:fought find:found fly:flew forbid:forbade forget:forgot freeze:froze get:got give:gave go:went "
-        "grow:grew hang:hung have:had hear:heard hide:hid hit:hit hold:held hurt:hurt keep:kept kneel:knelt know:knew lay:laid lead:led "
-        "leap:leapt leave:left lend:lent let:let lie:lay light:lit lose:lost make:made mean:meant meet:met overtake:overtook pay:paid put:put "
-        "read:read rewrite:rewrote ride:rode ring:rang rise:rose run:ran say:said see:saw sell:sold send:sent set:set shake:shook shine:shone "
-        "shrink:shrank shut:shut sing:sang sink:sank sit:sat sleep:slept slide:slid speak:spoke spend:spent spit:spat split:split spread:spread "
-        "stand:stood steal:stole stick:stuck sting:stung strike:struck swear:swore sweep:swept swim:swam swing:swung take:took teach:taught "
-        "tear:tore tell:told think:thought throw:threw understand:understood undo:undid uphold:upheld wake:woke wear:wore weave:wove weep:wept "
-        "win:won wind:wound withdraw:withdrew wring:wrung write:wrote"
-    ).split()
+_IRREGULAR = (
+    "be:was bear:bore beat:beat become:became begin:began bend:bent bind:bound blow:blew break:broke bring:brought build:built "
+    "buy:bought cast:cast catch:caught choose:chose come:came cost:cost creep:crept cut:cut dig:dug do:did draw:drew drink:drank "
+    "drive:drove eat:ate fall:fell feed:fed feel:felt fight:fought find:found fly:flew forbid:forbade forget:forgot freeze:froze "
+    "get:got give:gave go:went grow:grew hang:hung have:had hear:heard hide:hid hit:hit hold:held hurt:hurt keep:kept kneel:knelt "
+    "know:knew lay:laid lead:led leap:leapt leave:left lend:lent let:let lie:lay light:lit lose:lost make:made mean:meant meet:met "
+    "overtake:overtook pay:paid put:put read:read rewrite:rewrote ride:rode ring:rang rise:rose run:ran say:said see:saw sell:sold "
+    "send:sent set:set shake:shook shine:shone shrink:shrank shut:shut sing:sang sink:sank sit:sat sleep:slept slide:slid "
+    "speak:spoke spend:spent spit:spat split:split spread:spread stand:stood steal:stole stick:stuck sting:stung strike:struck "
+    "swear:swore sweep:swept swim:swam swing:swung take:took teach:taught tear:tore tell:told think:thought throw:threw "
+    "understand:understood undo:undid uphold:upheld wake:woke wear:wore weave:wove weep:wept win:won wind:wound withdraw:withdrew "
+    "wring:wrung write:wrote"
 )
+IRREGULAR = dict(pair.split(":") for pair in _IRREGULAR.split())
 READ = {"retie", "uncap"}  # regular verbs that the dictionary lacks, read by a person
 VERBS = sorted({piece.text.split()[0] for variant in ALL for piece in pieces(variant.text) if piece.slot in VERB_SLOTS and piece.text.split()})
 
@@ -223,7 +241,8 @@ def test_every_value_of_an_axis_has_its_words(library: Library, bank: str, axis:
     entries = library.bank(bank)
     assert set(library.axes[axis]) <= set(entries)
     for value in library.axes[axis]:
-        assert {beat: len(entries[value].beats.get(beat, ())) for beat in least if len(entries[value].beats.get(beat, ())) < least[beat]} == {}, value
+        depth = {beat: len(entries[value].beats.get(beat, ())) for beat in least}
+        assert {beat: count for beat, count in depth.items() if count < least[beat]} == {}, value
 
 
 @pytest.mark.parametrize(
@@ -288,7 +307,8 @@ def test_a_setting_has_the_words_of_its_place(library: Library, setting: str) ->
     least = {"place": 8, "spot": 8, "detail": 14, "weather": 8, "time": 8, "food": 7, "sound": 8, "sights": 14, "custom": 8}
     assert {slot: len(words.get(slot, ())) for slot in least if len(words.get(slot, ())) < least[slot]} == {}
     assert not [line for slot in least if slot not in SCENERY for line in words[slot] if line[-1] in ".!?,"]
-    assert not [line for slot in SCENERY for line in words[slot] if line[-1] not in ".!?" or not re.search(r"\{[vsp]:|\{(?:could|would|might)\}", line)]
+    scenery = [line for slot in SCENERY for line in words[slot]]
+    assert not [line for line in scenery if line[-1] not in ".!?" or not re.search(r"\{[vsp]:|\{(?:could|would|might)\}", line)]
     assert not [line for line in words["weather"] if not re.search(r"\{[sp]:", line)]
     assert not [line for line in words["food"] if re.match(r"(?:the|a|an) ", line)]
     assert not [line for slot in ("place", "spot", "detail", "time", "food", "sound") for line in words[slot] if "{" in line]

@@ -128,7 +128,8 @@ def test_a_sentence_starts_with_a_capital_and_nothing_else_does(variant: str, se
 
 
 def test_an_alternative_is_drawn_and_every_one_can_be() -> None:
-    telling = Telling(random.Random(2), FIRST_PAST, *[Person(given="A", family="B", pronoun="she")] * 3, {})
+    anyone = Person(given="A", family="B", pronoun="she")
+    telling = Telling(random.Random(2), FIRST_PAST, anyone, anyone, anyone, {})
     assert {telling.tell("<early|late|on time> again") for _ in range(60)} == {"Early again", "Late again", "On time again"}
 
 

@@ -21,6 +21,7 @@ from builder.text import folded_words
 ROOT = Path(__file__).parent.parent.parent
 MOST_WORDS = 12
 COPY = 13  # words running: the usual measure of a copied span
+VOICES = (Voice("first", "past"), Voice("first", "present"), Voice("third", "past"), Voice("third", "present"))
 SLOTS = {"I", "me", "my", "mine", "myself", "v", "because"}
 
 
@@ -54,7 +55,7 @@ def assert_speakable(clause: str) -> None:
     assert "\n" not in clause
     slots = {piece.slot for piece in compile_variant(clause) if piece.slot}
     assert slots <= SLOTS, clause
-    for voice in (Voice("first", "past"), Voice("first", "present"), Voice("third", "past"), Voice("third", "present")):
+    for voice in VOICES:
         told = opened(voice).tell(clause)
         assert told and not set("{}<>|") & set(told)
 
@@ -81,7 +82,7 @@ def frames(library: Library) -> tuple[str, ...]:
     return library.bank("generic")["own-words"].beats["line"]
 
 
-def framed(frame: str, clause: str, voice: Voice = Voice("third", "present")) -> str:  # noqa: B008
+def framed(frame: str, clause: str, voice: Voice = VOICES[-1]) -> str:
     telling = opened(voice)
     telling.keep("because", clause)
     return telling.tell(frame)
@@ -97,10 +98,12 @@ def longest_copy(told: str, source: str) -> int:
     return best
 
 
-WORD = st.sampled_from(
+_WORDS = (
     "people trust a record that somebody can check the harbour is never well-kept half-read it its assistant's lost and found "
-    "nobody would know carries because costs them something later small things matter most an hour of work they each needs {slot} <a|b>".split()
+    "nobody would know carries because costs them something later small things matter most an hour of work they each needs "
+    "{slot} <a|b>"
 )
+WORD = st.sampled_from(_WORDS.split())
 CAUSES = st.sampled_from(["because", "since", "so that", "given that", "in that", "and the reason is that"])
 TAILS = st.sampled_from([".", ", and the rest follows.", ", and that was that.", ": nothing more.", " and so it goes.", ", which holds.", "; if anyone asks."])
 
@@ -113,9 +116,8 @@ def test_no_reason_and_frame_copy_thirteen_words(library: Library, lead: str, ca
     if clause:
         assert_speakable(clause)
         chosen = frames(library)[frame % len(frames(library))]
-        for person in ("first", "third"):
-            for tense in ("past", "present"):
-                assert longest_copy(framed(chosen, clause, Voice(person, tense)), why) < COPY, (chosen, clause)  # type: ignore[arg-type]
+        for voice in VOICES:
+            assert longest_copy(framed(chosen, clause, voice), why) < COPY, (chosen, clause)
 
 
 @given(st.text(max_size=300))

@@ -51,7 +51,8 @@ def test_two_speakers_are_two_turns() -> None:
 
 def _spoken(library: Library) -> list[tuple[str, str]]:
     found = []
-    for bank in (*(f"traits/{name}" for name in library.bank_names("traits")), "openings", "endings", "outcomes", "tones", "generic", "deliberation"):
+    banks = ["openings", "endings", "outcomes", "tones", "generic", "deliberation", *(f"traits/{name}" for name in library.bank_names("traits"))]
+    for bank in banks:
         for entry in library.bank(bank).values():
             found += [(beat, variant) for beat, variants in entry.beats.items() for variant in variants if '"' in variant]
     return found
@@ -75,7 +76,10 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+", text)
 
 
-@given(st.lists(st.sampled_from(['"Yes,"', '"No."', "{I} {v:say}.", "{asker} {s:say},", "The rain {s:stop}.", '"Is it?"', "{they} {s:ask}.", "Then"]), min_size=1, max_size=8))
+PIECES = st.sampled_from(['"Yes,"', '"No."', "{I} {v:say}.", "{asker} {s:say},", "The rain {s:stop}.", '"Is it?"', "{they} {s:ask}.", "Then"])
+
+
+@given(st.lists(PIECES, min_size=1, max_size=8))
 def test_cutting_never_fails_and_gives_no_empty_turn(pieces: list[str]) -> None:
     for part in cut(" ".join(pieces)):
         assert re.search(r"\w", part.template)

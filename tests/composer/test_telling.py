@@ -20,10 +20,13 @@ WORDS: Mapping[str, Sequence[str]] = {
 }
 
 
-def opened(voice: Voice = Voice("third", "past"), seed: int = 1, given: str = "Aule") -> Telling:
-    people = [Person(given=given, family="", pronoun="it"), Person(given="Benedikta", family="Aulie", pronoun="she"),
-              Person(given="Ruus", family="Ruusunen", pronoun="he")]  # fmt: skip
-    return Telling(random.Random(seed), voice, *people, WORDS)
+THIRD_PAST = Voice("third", "past")
+
+
+def opened(voice: Voice = THIRD_PAST, seed: int = 1, given: str = "Aule") -> Telling:
+    character = Person(given=given, family="", pronoun="it")
+    asker, other = Person(given="Benedikta", family="Aulie", pronoun="she"), Person(given="Ruus", family="Ruusunen", pronoun="he")
+    return Telling(random.Random(seed), voice, character, asker, other, WORDS)
 
 
 def test_a_word_of_the_work_is_drawn_once_and_kept() -> None:

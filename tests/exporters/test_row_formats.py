@@ -81,7 +81,8 @@ def test_shards_of_stories_and_of_conversations_have_one_schema(library: Library
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_hostile_text_comes_back_unchanged(library: Library, tmp_path: Path, name: str) -> None:
-    found = [document(library, number, content=content) for number, content in enumerate((HOSTILE, "2024-01-01", "null", " \n ", "\ufeffx"))]
+    contents = (HOSTILE, "2024-01-01", "null", " \n ", "\ufeffx", "")
+    found = [document(library, number, content=content) for number, content in enumerate(contents)]
     found.append(found[0].model_copy(update={"id": "chat", "turns": (Turn(role="user", content=HOSTILE),)}))
     build = assemble(library, found, {}, [], found)
     assert load(write(name, build, tmp_path), False) == [expected(record) for record in build.records]

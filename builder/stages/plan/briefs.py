@@ -61,8 +61,8 @@ def plan(recipe: BuildRecipe, library: Library, principles: Sequence[Principle])
 def _context(recipe: BuildRecipe, library: Library, principles: Sequence[Principle]) -> Context:
     free = [principle for principle in principles if not held_out(principle, recipe.holdout.principles)]
     traits = {name: trait for name, trait in library.traits.items() if name not in recipe.holdout.traits}
-    if not free or not traits:
-        raise UsageError("the recipe holds out every principle or trait; loosen [holdout]")
+    if not any(principle.kind in ("norm", "reason") for principle in free) or not traits:
+        raise UsageError("the recipe holds out every principle or trait, or the constitutions give nothing but examples; loosen [holdout]")
     tensions = [row for row in library.tensions.values() if row.id not in recipe.holdout.tensions and set(row.between) <= set(traits)]
     everyone = tuple(person for people in library.people.values() for person in people)
     return Context(
@@ -95,6 +95,7 @@ def _draw(context: Context, kind: str, row: Row, position: int, turn: int, seed:
     people = _people(context, row, rng)
     chosen = {name: row.get(name, _PLAIN_VALUE.get(name, "")) for name in
               ("form", "role", "identity", "setting", "stakes", "deliberation", "outcome", "tone", "pov", "tense", "length", "opening", "ending")}  # fmt: skip
+    motifs = library.words("worn_motifs")
     style = library.axes["deliberation"][row["deliberation"]]
     return {
         **chosen,
@@ -111,7 +112,7 @@ def _draw(context: Context, kind: str, row: Row, position: int, turn: int, seed:
         "min_words": band.min_words,
         "max_words": band.max_words,
         "place": rng.choice(library.settings[row["setting"]].words.get("place", (row["setting"],))),
-        "forbidden": tuple(sorted(rng.sample(library.words("worn_motifs"), _FORBIDDEN_EACH))),
+        "forbidden": tuple(sorted(rng.sample(motifs, min(len(motifs), _FORBIDDEN_EACH)))),
     }
 
 

@@ -12,9 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import coverwise
 
+from builder.errors import UsageError
 from builder.stages.plan.factors import Space, copies
 
 TRIPLES = ("trait", "form", "deliberation", "stakes", "outcome", "tone")
+
+_PATIENCE = 1_000  # rows in succession that cannot be completed
+_NO_WAY = "the traits, forms and settings of this recipe do not go together; see what their files ask of each other (identities, needs)"
 
 Row = dict[str, str]
 
@@ -22,10 +26,16 @@ Row = dict[str, str]
 def rows(space: Space, seed: str) -> Iterator[Row]:
     """An endless stream of complete rows; the same space and seed give the same rows."""
     counts: dict[str, Counter[str]] = {factor: Counter() for factor in space.factors}
+    dead_ends = 0
     for number, partial in enumerate(_partials(space, seed)):
         rng = random.Random(f"{seed}:{number}")
         kept = {factor: level for factor, level in partial.items() if space.has_room(factor, level, counts[factor][level], number)}
         row = _completed(space, kept, counts, rng, number)
+        dead_ends = 0 if row else dead_ends + 1
+        if dead_ends > _PATIENCE:
+            raise UsageError(_NO_WAY)
+        if row is None:
+            continue
         for factor, level in row.items():
             counts[factor][level] += 1
         yield row
@@ -47,9 +57,12 @@ def _array(space: Space, factors: Sequence[str], strength: int, seed: str) -> li
     entries = {factor: copies(space.factors[factor]) for factor in factors}
     codes = {factor: f"f{number}" for number, factor in enumerate(factors)}
     model = {codes[factor]: [f"{codes[factor]}_{at}" for at in range(len(levels))] for factor, levels in entries.items()}
-    found = coverwise.generate(
-        parameters=model, strength=strength, seed=random.Random(seed).randrange(2**31), constraints=_rules(space, entries, codes)
-    )
+    try:
+        found = coverwise.generate(
+            parameters=model, strength=strength, seed=random.Random(seed).randrange(2**31), constraints=_rules(space, entries, codes)
+        )
+    except coverwise.CoverwiseError as error:
+        raise UsageError(f"{_NO_WAY} ({error})") from error
     decoded = {code: (factor, entries[factor]) for factor, code in codes.items()}
     return [
         {decoded[code][0]: decoded[code][1][int(value.rpartition("_")[2])] for code, value in test.items()}
@@ -69,12 +82,17 @@ def _rules(space: Space, entries: Mapping[str, list[str]], codes: Mapping[str, s
     return rules
 
 
-def _completed(space: Space, partial: Row, counts: Mapping[str, Counter[str]], rng: random.Random, drawn: int) -> Row:
-    """Fill the missing factors, most constrained first, each with a level that its target share still misses."""
+def _completed(space: Space, partial: Row, counts: Mapping[str, Counter[str]], rng: random.Random, drawn: int) -> Row | None:
+    """Fill the missing factors, most constrained first, each with a level that its target share still misses.
+
+    ``None`` where the levels there are leave a factor without one that fits.
+    """
     row = dict(partial)
     for factor, levels in space.factors.items():
         if factor not in row:
             fitting = [level for level in levels if space.fits(row, factor, level)]
+            if not fitting:
+                return None
             roomy = [level for level in fitting if space.has_room(factor, level, counts[factor][level], drawn)]
             row[factor] = _by_deficit(levels, roomy or fitting, counts[factor], rng)
     return {factor: row[factor] for factor in space.factors}

@@ -59,10 +59,22 @@ def space(recipe: BuildRecipe, library: Library, kind: str) -> Space:
             shares = recipe.axes.shares.get(axis, {})
             factors[axis] = {value.id: shares.get(value.id, value.share) for value in library.axes[axis].values()}
     kept = {factor: {level: weight for level, weight in levels.items() if weight > 0} for factor, levels in factors.items()}
+    kept = _feasible(kept, _constraints(kept, library))
     for factor, levels in kept.items():
         if not levels:
-            raise UsageError(f"the recipe leaves no {factor} to write a {kind} with; loosen [holdout] or [axes]")
+            raise UsageError(f"the recipe leaves no {factor} for a {kind}; loosen [holdout], [axes] or [identity], or change [mix]")
     return Space(kept, _constraints(kept, library), _caps(recipe, kind, kept))
+
+
+def _feasible(
+    factors: Mapping[str, Mapping[str, float]], allowed: Mapping[tuple[str, str], Mapping[str, frozenset[str]]]
+) -> dict[str, dict[str, float]]:
+    """The factors without the levels that go with no level of another factor: a form for AIs only, in a recipe of humans only."""
+
+    def fits(factor: str, level: str) -> bool:
+        return all(not fitting.isdisjoint(factors[other]) for other, fitting in allowed.get((factor, level), {}).items())
+
+    return {factor: {level: weight for level, weight in levels.items() if fits(factor, level)} for factor, levels in factors.items()}
 
 
 def _caps(recipe: BuildRecipe, kind: str, factors: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -80,7 +92,7 @@ def _caps(recipe: BuildRecipe, kind: str, factors: Mapping[str, Mapping[str, flo
 def copies(levels: Mapping[str, float]) -> list[str]:
     """The levels, each as often as its weight asks (1 to 9 times), for an array that treats all entries alike."""
     least = min(levels.values())
-    return [level for level, weight in levels.items() for _ in range(min(_MAX_COPIES, max(1, round(weight / least))))]
+    return [level for level, weight in levels.items() for _ in range(max(1, round(min(_MAX_COPIES, weight / least))))]
 
 
 def _identities(recipe: BuildRecipe) -> dict[str, float]:
@@ -100,6 +112,9 @@ def _trait_weights(recipe: BuildRecipe, library: Library) -> dict[str, float]:
 
 def _check_names(recipe: BuildRecipe, library: Library) -> None:
     held = recipe.holdout
+    missing = [axis for axis in AXES if axis not in library.axes]
+    if missing:
+        raise UsageError(f"there is no axis {missing[0]!r}: story_prompts/axes/{missing[0]}.toml is missing")
     checks: list[tuple[str, Iterable[str], Iterable[str]]] = [
         ("trait", (*recipe.axes.traits, *held.traits), library.traits),
         ("tension", held.tensions, library.tensions),
@@ -110,6 +125,12 @@ def _check_names(recipe: BuildRecipe, library: Library) -> None:
         ("recipe", recipe.mix, library.recipes),
     ]
     checks += [(f"value of axis {axis}", values, library.axes[axis]) for axis, values in recipe.axes.shares.items() if axis in library.axes]
+    identities = list(_identities(recipe))
+    checks += [("identity", trait.identities, identities) for trait in library.traits.values()]
+    for form in library.forms.values():
+        limits = {"pov": form.povs, "tense": form.tenses, "length": form.lengths}
+        checks += [(f"{axis} (form {form.id})", names, library.axes[axis]) for axis, names in limits.items()]
+        checks += [(f"identity (form {form.id})", form.identities, identities), (f"recipe (form {form.id})", form.recipes, library.recipes)]
     for kind, names, known in checks:
         for name in names:
             if name not in known:
