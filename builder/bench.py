@@ -34,7 +34,7 @@ class Measured(NamedTuple):
 
 
 class Stopwatch:
-    """A ``pipeline.Progress`` that measures."""
+    """A ``progress.Progress`` that measures."""
 
     def __init__(self) -> None:
         self.rows: list[Measured] = []
@@ -60,7 +60,8 @@ def _peak() -> float:
 
 def _build(documents: int, constitution: Path | None) -> list[Measured]:
     started, cpu = time.perf_counter(), time.process_time()
-    from builder.pipeline import build, open_project
+    from builder.pipeline import build
+    from builder.project import open_project
 
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,8 @@ import pytest
 
 from builder.errors import Busy, UsageError
 from builder.ledger import Ledger, hold
-from builder.pipeline import build, open_project
+from builder.pipeline import build
+from builder.project import open_project
 from builder.recipe import Override
 
 DOCUMENTS = "60"
@@ -76,7 +77,7 @@ def test_killed_at_ten_random_moments_and_resumed_gives_the_same_bytes(finished:
     assert kills >= 5
     assert tree(project_folder / "output") == tree(finished / "output")
     ledger = Ledger(project_folder / "corpus" / "example" / "ledger.sqlite")
-    assert ledger.paid().answers == json.loads((finished / "output/example/coverage.json").read_text())["written"]
+    assert ledger.paid().answers == json.loads((finished / "output/example/coverage.json").read_text())["funnel"]["written"]
 
 
 def test_a_longer_build_keeps_what_was_written(project_folder: Path) -> None:

@@ -9,7 +9,8 @@ import click
 
 from builder.cli.options import corpus_argument, overrides, recipe_options
 from builder.cli.progress import Told
-from builder.pipeline import build, open_project
+from builder.pipeline import build
+from builder.project import open_project
 from builder.summary import summary
 
 

@@ -12,7 +12,7 @@ import click
 
 from builder.cli.options import corpus_argument
 from builder.errors import GateShort, UsageError, no_such
-from builder.pipeline import open_project
+from builder.project import open_project
 
 Metrics = Mapping[str, float | None]
 

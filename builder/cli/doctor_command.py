@@ -12,7 +12,7 @@ import click
 from builder import __version__
 from builder.cli.options import corpus_argument
 from builder.errors import BildungError
-from builder.pipeline import open_project, read_constitutions
+from builder.project import open_project, read_constitutions
 
 _LIBRARIES = ("click", "markdown-it-py", "spacy", "datasketch", "datasets", "langchain-core", "pydantic", "coverwise", "matplotlib")
 

@@ -10,7 +10,8 @@ from builder import plugins
 from builder.cli.options import corpus_argument, overrides, recipe_options, require_ledger
 from builder.cli.progress import Told
 from builder.errors import UsageError
-from builder.pipeline import build, export, open_project
+from builder.pipeline import build, export
+from builder.project import open_project
 
 
 @click.command("export")

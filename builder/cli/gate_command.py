@@ -14,7 +14,7 @@ from builder.cli.options import DEFAULT_CORPUS, overrides
 from builder.errors import UsageError
 from builder.gates import GateContext
 from builder.library import Library
-from builder.pipeline import Project, open_project, principles_of, read_constitutions
+from builder.project import Project, open_project, principles_of, read_constitutions
 from builder.recipe import BuildRecipe
 from builder.records import Verdict
 from builder.stores import writing

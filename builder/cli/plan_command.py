@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from builder.buying import prompts_of
 from builder.cli.options import corpus_argument, overrides, recipe_options
 from builder.errors import UsageError
-from builder.pipeline import draw_plan, open_project, prompts_of, read_constitutions
+from builder.pipeline import draw_plan
+from builder.project import open_project, read_constitutions
 from builder.promise import promise
 
 

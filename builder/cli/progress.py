@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 
 class Told:
-    """Implements ``pipeline.Progress``; quiet when asked."""
+    """Implements ``progress.Progress``; quiet when asked."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, highlight=False, quiet=quiet)
@@ -53,5 +53,5 @@ class Told:
             try:
                 yield
             finally:
-                self._bars.remove_task(self._task)  # type: ignore[arg-type]
+                self._bars.remove_task(self._task)
                 self._task = None

@@ -8,7 +8,8 @@ import click
 
 from builder.cli.options import corpus_argument, overrides, recipe_options, require_ledger
 from builder.cli.progress import Told
-from builder.pipeline import build, open_project
+from builder.pipeline import build
+from builder.project import open_project
 
 
 @click.command("report")

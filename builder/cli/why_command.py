@@ -10,7 +10,7 @@ import click
 
 from builder.cli.options import corpus_argument
 from builder.errors import UsageError
-from builder.pipeline import open_project, principles_of, read_constitutions
+from builder.project import open_project, principles_of, read_constitutions
 
 
 @click.command("why")

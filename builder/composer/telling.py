@@ -113,8 +113,10 @@ class Telling:
     def _fill(self, pieces: tuple[Piece, ...], voice: Voice) -> str:
         parts: list[str] = []
         several = False  # whether the subject just named is plural, so that its verb can agree
-        for piece in pieces:
+        for piece, after in zip(pieces, (*pieces[1:], Piece("")), strict=False):
             told = self._piece(piece, voice, several)
+            if piece.slot in MODALS and after.text.startswith(" have "):
+                told = piece.slot[:1].upper() + piece.slot[1:] if piece.start else piece.slot  # "could have known", in the present too
             if not piece.slot:
                 several = several and told in _BETWEEN_SUBJECT_AND_VERB
             elif piece.slot in _NOUNS:

@@ -44,4 +44,5 @@ def _clean(text: str) -> str:
     """Joints of told variants made tidy: doubled stops, blanks before punctuation."""
     text = re.sub(r" +([,.;?!])", r"\1", text)
     text = re.sub(r"([.?!])\.(?!\.)", r"\1", text)
+    text = re.sub(r"\bsince (?:in|on|at) (?=the )", "since ", text)
     return text.strip() + "\n"

@@ -15,7 +15,8 @@ from builder.cli.export_command import command as export
 from builder.cli.report_command import command as report
 from builder.errors import BildungError, GateShort, UsageError
 from builder.ledger import Ledger, Paid
-from builder.pipeline import build, open_project
+from builder.pipeline import build
+from builder.project import open_project
 from builder.recipe import Override
 
 FOUND = {

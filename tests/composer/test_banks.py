@@ -111,8 +111,8 @@ def test_no_article_stands_before_a_noun_slot() -> None:
 
 
 def test_no_preposition_stands_before_a_slot_that_brings_its_own() -> None:
-    """``{spot}`` is "at the end of the slip", ``{time}`` may be "at the hour of the post"."""
-    assert not breaking(r"\b(?:at|in|on|by|from|to|before|after|until|till|since|near|of|for|around) \{(?:spot|time)\}")
+    """``{spot}`` is "at the end of the slip", ``{time}`` may be "at the hour of the post". After a verb it is a particle."""
+    assert not breaking(r"(?<!\} )\b(?:at|in|on|by|from|to|before|after|until|till|since|near|of|for|around) \{(?:spot|time)\}")
 
 
 def test_an_article_before_a_choice_fits_every_choice() -> None:

@@ -103,6 +103,11 @@ def test_modals_follow_the_tense(modal: str) -> None:
     assert told(f"{{I}} {{{modal}}} go.", FIRST_PRESENT) == f"I {MODALS[modal]} go."
 
 
+@pytest.mark.parametrize("modal", MODALS)
+def test_what_would_have_been_stays_as_it_is(modal: str) -> None:
+    assert told(f"{{I}} {{{modal}}} have gone.", FIRST_PRESENT) == f"I {modal} have gone."
+
+
 def test_can_not_is_one_word() -> None:
     assert told("{I} {could} not say.", FIRST_PRESENT) == "I cannot say."
 
