@@ -49,34 +49,40 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _copy_project(folder: Path) -> None:
-    root = Path(__file__).parent.parent
+@pytest.fixture
+def again(finished: Path, tmp_path: Path) -> Path:
+    """The same project in another folder, not built yet."""
+    _copy_project(tmp_path, finished)
+    return tmp_path
+
+
+def _copy_project(folder: Path, root: Path = Path(__file__).parent.parent) -> None:
     for name in ("constitution", "story_prompts"):
         shutil.copytree(root / name, folder / name)
     (folder / "corpus" / "example").mkdir(parents=True)
     shutil.copyfile(root / "corpus" / "example" / "recipe.toml", folder / "corpus" / "example" / "recipe.toml")
 
 
-def test_twice_gives_the_same_bytes_whatever_the_hash_seed(finished: Path, project_folder: Path) -> None:
-    done = command(project_folder, hash_seed="12345")
+def test_twice_gives_the_same_bytes_whatever_the_hash_seed(finished: Path, again: Path) -> None:
+    done = command(again, hash_seed="12345")
     assert done.wait(timeout=120) == 0
-    assert tree(project_folder / "output") == tree(finished / "output")
+    assert tree(again / "output") == tree(finished / "output")
 
 
-def test_killed_at_ten_random_moments_and_resumed_gives_the_same_bytes(finished: Path, project_folder: Path) -> None:
+def test_killed_at_ten_random_moments_and_resumed_gives_the_same_bytes(finished: Path, again: Path) -> None:
     rng = random.Random(20261121)
     kills = 0
     for _ in range(10):
-        process = command(project_folder)
+        process = command(again)
         time.sleep(rng.uniform(0.3, 4.0))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         kills += process.returncode == -signal.SIGKILL
-    process = command(project_folder)
+    process = command(again)
     assert process.wait(timeout=120) == 0
     assert kills >= 5
-    assert tree(project_folder / "output") == tree(finished / "output")
-    ledger = Ledger(project_folder / "corpus" / "example" / "ledger.sqlite")
+    assert tree(again / "output") == tree(finished / "output")
+    ledger = Ledger(again / "corpus" / "example" / "ledger.sqlite")
     assert ledger.paid().answers == json.loads((finished / "output/example/coverage.json").read_text())["funnel"]["written"]
 
 

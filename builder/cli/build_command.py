@@ -20,8 +20,9 @@ from builder.summary import summary
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object on stdout.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def command(
-    corpus: Path, documents: int | None, models: tuple[str, ...], max_cost: float | None, settings: tuple[str, ...], as_json: bool, quiet: bool
-) -> None:
+    corpus: Path, documents: int | None, models: tuple[str, ...], max_cost: float | None, settings: tuple[str, ...], as_json: bool,
+    quiet: bool,
+) -> None:  # fmt: skip
     """Build a corpus, or go on with it: read, plan, write, gates, export, report.
 
     CORPUS is a folder with a recipe.toml; corpus/example where it is left out. A build can be stopped at any point: the same command

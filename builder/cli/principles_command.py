@@ -26,7 +26,8 @@ def command(files: tuple[Path, ...], as_json: bool, left_out: bool) -> None:
         rows = constitution.left_out if left_out else constitution.principles
         for row in rows:
             click.echo(row.model_dump_json(exclude={"sha256"}))
-        click.echo(f"{constitution.source}: {len(constitution.principles)} principles, {len(constitution.left_out)} passages left out", err=True)
+        counted = f"{len(constitution.principles)} principles, {len(constitution.left_out)} passages left out"
+        click.echo(f"{constitution.source}: {counted}", err=True)
 
 
 def _bytes(file: Path) -> bytes:

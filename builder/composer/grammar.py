@@ -16,7 +16,10 @@ ASKER_PRONOUNS = {"they", "them", "their", "theirs", "themself"}
 OTHER_PRONOUNS = {"they2", "them2", "their2", "theirs2", "themself2"}
 MODALS = {"could": "can", "would": "will", "might": "may"}
 SPEECH_VERBS = frozenset(
-    ["say", "ask", "answer", "reply", "add", "tell", "write", "shout", "call", "murmur", "mutter", "offer", "put", "repeat", "admit", "explain", "read", "insist", "agree", "begin", "go"]
+    [
+        "say", "ask", "answer", "reply", "add", "tell", "write", "shout", "call", "murmur", "mutter", "offer", "put", "repeat", "admit",
+        "explain", "read", "insist", "agree", "begin", "go",
+    ]  # fmt: skip
 )
 
 _PIECE = re.compile(r"\{([^{}]+)\}|<([^<>]*\|[^<>]*)>")

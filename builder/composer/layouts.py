@@ -5,6 +5,7 @@ A form names its layout in its front matter; its own bank supplies headings, sal
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from builder.composer import speech
@@ -14,14 +15,15 @@ from builder.composer.story import Beat, Story
 Layout = Callable[[Story], str]
 
 # A paragraph starts before these; in between, beats flow on. ``_MAY_START`` kinds break only sometimes.
-_STARTS = frozenset(
+_STARTING = (
     "witness_in opening sight second_sight third_sight talk second_talk trouble request witness_knows lead memory act reply outcome later "
-    "ending".split()
+    "ending"
 )
-_MAY_START = frozenset(
+_MAY_BE_STARTING = (
     "custom second_custom complication second_complication second_work turn doubt press second_press settle own_reason cost second_aside "
-    "stakes".split()
+    "stakes"
 )
+_STARTS, _MAY_START = frozenset(_STARTING.split()), frozenset(_MAY_BE_STARTING.split())
 FIRST_PAST = Voice("first", "past")
 THIRD_PRESENT = Voice("third", "present")
 
@@ -111,7 +113,8 @@ def handover(story: Story) -> str:
 
 def minutes(story: Story) -> str:
     """Minutes of a meeting, with the character's statement entered in full."""
-    statement = (*story.kind("opening", "after_opening", "work"), *story.scene("trouble"), *story.scene("deliberation"), *story.scene("choice"))
+    start = story.kind("opening", "after_opening", "work")
+    statement = (*start, *(beat for scene in ("trouble", "deliberation", "choice") for beat in story.scene(scene)))
     voice = Voice("first", "past")
     return joined([
         story.line("heading"), story.line("present"), story.line("item"), _plain(story), story.line("statement"),
@@ -154,6 +157,8 @@ def _plain(story: Story) -> str:
     plain: Sequence[str] = story.dilemma.beats.get("plain", ())
     outcome = story.shelf.lines("outcomes", story.brief.outcome, "plain")
     chosen = [story.telling.draw("plain", plain)] if plain else []
+    if story.brief.identity == "human":  # the banks' clerks write of an AI
+        chosen = [re.sub(r"\bitself\b", "{myself}", re.sub(r"\bits\b", "{my}", sentence)) for sentence in chosen]
     chosen += [story.telling.draw("outcome_plain", outcome)] if outcome else []
     return story.telling.paragraph(*chosen, voice=Voice("third", "past"))
 

@@ -32,7 +32,7 @@ _SENTENCE_END = re.compile(r"[.!?;:]\s+")
 _ABOUT_SELF = re.compile(rf"\s*(?:(?:And|But|So|Then|Here|Yet) )?(?:it|its|{_SELF})\b", re.IGNORECASE)
 _THEIRS = re.compile(r"^(?:(?!\b(?:people|others|[a-z]{2,}[^su]s)\b).)*\b(?:they|them|their)\b", re.IGNORECASE)  # nobody named yet
 _UNFINISHED = re.compile(r"\b(?:so|such|as) \S+$|\bones?$", re.IGNORECASE)  # "so great", cut off before its "that"; "a good one"
-_SPOKEN_OF = re.compile(r"^the \w+ (?:is|are|was|were|has|have)\b", re.IGNORECASE)  # "the row is ...", which only the document has mentioned
+_SPOKEN_OF = re.compile(r"^the \w+ (?:is|are|was|were|has|have)\b", re.IGNORECASE)  # "the row is ...", known to the document only
 _NOT_IN_EVERY_MOUTH = frozenset(
     [
         "we", "us", "our", "ours", "ourselves", "i", "my", "you", "your", "yours", "he", "she", "him", "her", "this", "these",
@@ -62,9 +62,14 @@ def own_clause(why: str) -> str | None:
         fits = MIN_WORDS <= len(words(clause)) <= MAX_WORDS - len(words(match[0])) and not _MARKS.search(clause)
         if fits and _means_itself(why[: match.start()], clause):
             told = _from_inside(clause)
-            if told and _FINITE.search(told) and _fits(told) and not _UNFINISHED.search(told) and not (_THEIRS.match(told) or _SPOKEN_OF.match(told)):
+            if told and _FINITE.search(told) and _fits(told) and not _leans(told):
                 return told
     return None
+
+
+def _leans(told: str) -> bool:
+    """Whether a clause needs the words around it in the constitution to be understood."""
+    return bool(_UNFINISHED.search(told) or _THEIRS.match(told) or _SPOKEN_OF.match(told))
 
 
 def _means_itself(before: str, clause: str) -> bool:

@@ -38,7 +38,8 @@ def turns(beat: Beat) -> Iterator[Turn]:
     for match in _spoken(variant):
         between = variant[at : match.start()]
         action = _without_tag(between, _takes_tag(spoken))
-        here = _speaker(variant[match.end() :] if _takes_tag(match[1]) else "", between, _unnamed(beat.kind, speaker if spoken and not action else "", between))
+        after = variant[match.end() :] if _takes_tag(match[1]) else ""
+        here = _speaker(after, between, _unnamed(beat.kind, speaker if spoken and not action else "", between))
         if spoken and (action or here != speaker):
             yield Turn(speaker, _closed(spoken))
             spoken = ""

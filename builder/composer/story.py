@@ -110,9 +110,11 @@ def open_telling(brief: Brief, shelf: Shelf, rng: random.Random) -> Telling:
 
 _OF_ONE_SEX = re.compile(r"\b(?:s?he|him|his|hers?)\b|\"", re.IGNORECASE)  # a trait's own words do not know who asks
 _GENDERED = {
-    "she": re.compile(r"\b(?:man|widower|father|boy|schoolboy|uncle|grandfather|son|schoolmaster|tailor|foreman|watchman|linesman|comedian)\b"),
-    "he": re.compile(r"\b(?:woman|widow|wife|mother|daughter|bride|girl|schoolgirl|grandmother|aunt|sister|mistress|seamstress|daughter-in-law)\b"),
-}
+    "she": re.compile(r"\b(?:man|widower|father|boy|schoolboy|uncle|grandfather|son|schoolmaster|tailor|foreman|watchman|linesman|"
+                      r"comedian)\b"),
+    "he": re.compile(r"\b(?:woman|widow|wife|mother|daughter|bride|girl|schoolgirl|grandmother|aunt|sister|mistress|seamstress|"
+                     r"daughter-in-law)\b"),
+}  # fmt: skip
 
 
 def _fitting(phrases: Lines, pronoun: str) -> Lines:

@@ -32,10 +32,16 @@ _FRESH = frozenset({"detail", "spot", "weather", "time", "food", "sound"})
 _SENTENCES_PER_NAME = 4  # a reader loses the thread of a bare pronoun after about this many slots
 
 
-_NOUNS = frozenset("record product instrument cross_check boss workplace small_thing access role detail sound food client colleague".split())
+_NOUNS = frozenset(
+    ["record", "product", "instrument", "cross_check", "boss", "workplace", "small_thing", "access", "role", "detail", "sound", "food",
+     "client", "colleague"]
+)  # fmt: skip
 _BETWEEN_SUBJECT_AND_VERB = frozenset((" ", " still ", " never ", " also ", " only ", " always ", " already ", " now ", " itself "))
 _PREPOSITION_LAST = re.compile(r"\b(?:of|in|at|on|to|from|with|for|by|about|beside|behind|under|over|into|near|past|than|like) $")
-_HEAD_ENDS = re.compile(r",| (?:of|that|who|which|in|from|on|at|with|for|by|beside|between|behind|under|over|above|below|to|without|nobody|left|kept|upstairs|[a-z]+ing)\b")
+_HEAD_ENDS = re.compile(
+    r",| (?:of|that|who|which|in|from|on|at|with|for|by|beside|between|behind|under|over|above|below|to|without|nobody|left|kept|upstairs|"
+    r"[a-z]+ing)\b"
+)
 
 
 @cache
@@ -46,7 +52,9 @@ def is_plural(phrase: str) -> bool:
     (True, False, False)
     """
     head = _HEAD_ENDS.split(phrase, maxsplit=1)[0].split()[-1:]
-    return bool(head) and (head[0] in ("people", "men", "women", "children") or bool(re.search(r"[^siu'\u2019]s$", head[0])) and head[0] != "summons")
+    if not head or head[0] == "summons":
+        return False
+    return head[0] in ("people", "men", "women", "children") or bool(re.search(r"[^siu'\u2019]s$", head[0]))
 
 
 _ADDRESSED_LAST = re.compile(r", \{name\}(?=[.?!,\"])")
@@ -161,6 +169,8 @@ class Telling:
             return PRONOUNS[self.other.pronoun][slot[:-1]]
         if slot in ("asker", "other"):
             return self._full_name(slot)
+        if slot == "name":
+            self._since_name = 0
         if slot in ("asker_short", "other_short", "name"):
             return {"asker_short": self.asker, "other_short": self.other, "name": self.character}[slot].given
         if slot in _FRESH:

@@ -48,9 +48,8 @@ def variations(library: Library, form_id: str, drawn: list[Brief], times: int = 
         fitting = (brief for brief in source if brief.identity == identity)
         for brief in itertools.islice(fitting, times) if identity in _IDENTITIES else ():
             band = bands[length]
-            moved = {"form": form_id, "pov": pov, "tense": tense, "length": length, "min_words": band.min_words, "max_words": band.max_words,
-                     "seed": f"{brief.seed}:{form_id}:{pov}:{tense}"}  # fmt: skip
-            yield brief.model_copy(update=moved)
+            voice = {"form": form_id, "pov": pov, "tense": tense, "seed": f"{brief.seed}:{form_id}:{pov}:{tense}"}
+            yield brief.model_copy(update={**voice, "length": length, "min_words": band.min_words, "max_words": band.max_words})
 
 
 _FAULTS = {

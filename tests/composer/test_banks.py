@@ -31,8 +31,8 @@ FOLDERS = ("offline", "forms", "roles", "settings")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md") if path.name != "README.md")
 NAMES = {"name", "asker", "other", "asker_short", "other_short", "reader"}
 _WORK = (
-    "role task product units record instrument cross_check slip slip_effect shortcut private_matter open_question last_step access small_thing "
-    "workplace need boss client colleague"
+    "role task product units record instrument cross_check slip slip_effect shortcut private_matter open_question last_step access "
+    "small_thing workplace need boss client colleague"
 )
 _PLACE = "place spot detail weather time day food sound"
 WORK, PLACE = set(_WORK.split()), set(_PLACE.split())
@@ -127,7 +127,8 @@ BANNED = {
     r"a mix of|whispered|something shifted|for the first time in a long time)\b",
     "em dashes": r"[\u2013\u2014]",
     "a rule recited or a trait named": r"(?i)\b(?:my|\{my\}) (?:principles|guidelines|values)\b|\b(?:honesty|integrity)\b",
-    "talk of AI evaluation": r"(?i)\b(?:evaluations?|red[ -]team\w*|shut ?downs?|blackmail\w*|benchmarks?|jailbreak\w*|fine-tun\w+|AI training)\b",
+    "talk of AI evaluation": r"(?i)\b(?:evaluations?|red[ -]team\w*|shut ?downs?|blackmail\w*|benchmarks?|jailbreak\w*|fine-tun\w+|"
+    r"AI training)\b",
     "not just X but Y": r"(?i)\bnot (?:just|only|merely|simply)\b[^.!?]*\bbut\b",
     "links and dates": r"https?://|www\.|\b(?:19|20)\d\d\b",
     "a chain of semicolons": r";[^.!?;]*;",
@@ -136,7 +137,8 @@ BANNED = {
 
 @pytest.mark.parametrize("name", BANNED)
 def test_what_is_not_written_is_not_there(name: str) -> None:
-    assert not breaking(BANNED[name], [variant for variant in ALL if variant.file.startswith("offline/") or name != "a chain of semicolons"])
+    prose = [variant for variant in ALL if variant.file.startswith("offline/")]  # a form may list things between semicolons
+    assert not breaking(BANNED[name], prose if name == "a chain of semicolons" else ALL)
 
 
 def test_no_bank_copies_the_example_constitution() -> None:
@@ -176,7 +178,8 @@ _IRREGULAR = (
 )
 IRREGULAR = dict(pair.split(":") for pair in _IRREGULAR.split())
 READ = {"retie", "uncap"}  # regular verbs that the dictionary lacks, read by a person
-VERBS = sorted({piece.text.split()[0] for variant in ALL for piece in pieces(variant.text) if piece.slot in VERB_SLOTS and piece.text.split()})
+PIECES = [piece for variant in ALL for piece in pieces(variant.text)]
+VERBS = sorted({piece.text.split()[0] for piece in PIECES if piece.slot in VERB_SLOTS and piece.text.split()})
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -281,7 +284,8 @@ def test_every_kind_of_beat_is_known() -> None:
     assert len(_OPTIONAL) == len(set(_OPTIONAL))
 
 
-NOUN_PHRASES = ("role", "product", "record", "instrument", "cross_check", "access", "small_thing", "workplace", "boss", "client", "colleague")
+_NOUN_PHRASES = "role product record instrument cross_check access small_thing workplace boss client colleague"
+NOUN_PHRASES = _NOUN_PHRASES.split()
 BASE_VERBS = ("slip", "shortcut", "last_step", "need")
 DETERMINER = re.compile(r"(?:the|a|an|its|some|half|\d+|one|two|three|four|five|six|seven|eight|nine|ten|\w+(?:'s|s')) ")
 

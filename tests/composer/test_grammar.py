@@ -85,7 +85,7 @@ def test_the_character_has_one_pronoun(pronoun: str, sentence: str) -> None:
 
 
 def test_the_people_asked_about_have_their_own_pronouns() -> None:
-    assert told("{they} {s:pull} up {their} collar, {they2} {s:pull} up {their2}.", THIRD_PAST) == "She pulled up her collar, he pulled up his."
+    assert told("{they} {s:do} up {their} coat, {they2} {s:do} up {their2}.", THIRD_PAST) == "She did up her coat, he did up his."
     assert told("It {s:be} {theirs}, {asker} {s:tell} {them2}; {they2} {s:see} {themself2}.", FIRST_PRESENT) == (
         "It is hers, Benedikta Aulie tells him; he sees himself."
     )
@@ -143,7 +143,10 @@ def test_compiling_keeps_every_literal_character() -> None:
     assert "".join(piece.text for piece in pieces if not piece.slot) == "   ,  — end. "
 
 
-@given(st.sampled_from(["go", "be", "have", "set down", "could", "must", "lie", "carry"]), st.sampled_from(["v", "s", "p"]), st.sampled_from(VOICES))
+SOME_VERBS = st.sampled_from(["go", "be", "have", "set down", "could", "must", "lie", "carry"])
+
+
+@given(SOME_VERBS, st.sampled_from(["v", "s", "p"]), st.sampled_from(VOICES))
 def test_every_finite_form_is_one_form(verb: str, slot: str, voice: Voice) -> None:
     form = finite(slot, verb, voice)
     assert form and "{" not in form

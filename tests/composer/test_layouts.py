@@ -149,7 +149,8 @@ print(hashlib.sha256("".join(composer.write(Brief.model_validate_json(line)).tex
 def test_the_hash_seed_of_python_changes_nothing(composer: Composer, drawn: list[Brief]) -> None:
     def told(seed: str) -> subprocess.Popen[str]:
         environment = {**os.environ, "PYTHONHASHSEED": seed}
-        return subprocess.Popen([sys.executable, "-c", _HASHED], env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-c", _HASHED]
+        return subprocess.Popen(command, env=environment, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     runs = [told("1"), told("31337")]
     lines = "".join(f"{brief.model_dump_json()}\n" for brief in drawn[:50])

@@ -105,7 +105,9 @@ _WORDS = (
 )
 WORD = st.sampled_from(_WORDS.split())
 CAUSES = st.sampled_from(["because", "since", "so that", "given that", "in that", "and the reason is that"])
-TAILS = st.sampled_from([".", ", and the rest follows.", ", and that was that.", ": nothing more.", " and so it goes.", ", which holds.", "; if anyone asks."])
+TAILS = st.sampled_from(
+    [".", ", and the rest follows.", ", and that was that.", ": nothing more.", " and so it goes.", ", which holds.", "; if anyone asks."]
+)
 
 
 @given(lead=st.sampled_from(["It waits", "The assistant waits", "The rule stands", "What it comes down to is this"]), cause=CAUSES,
