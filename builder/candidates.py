@@ -5,10 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import math
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
+
+import zstandard
 
 from builder.errors import UsageError
 from builder.records import Candidate
@@ -18,6 +22,8 @@ _PARQUET_BATCH = 1_000
 
 def read_candidates(inputs: Sequence[Path]) -> Iterator[Candidate]:
     """Stream the rows of every input in order; a bad row is a ``UsageError`` with file and line."""
+    if [str(path) for path in inputs].count("-") > 1:
+        raise UsageError("standard input (-) can be read once only")
     for path in inputs:
         yield from _parquet(path) if path.suffix == ".parquet" else _json_lines(path)
 
@@ -32,15 +38,19 @@ def _json_lines(path: Path) -> Iterator[Candidate]:
 def _read(lines: Iterable[bytes], path: Path) -> Iterator[bytes]:
     try:
         yield from lines
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, zstandard.ZstdError) as error:
         raise UsageError(f"cannot be read to its end ({error})", path) from error
 
 
 def _parsed(line: bytes, path: Path, number: int) -> Any:
     try:
-        return json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        return json.loads(line, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"is not JSON ({error})", path, number) from error
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -48,12 +58,40 @@ def _opened(path: Path) -> IO[bytes]:
         return sys.stdin.buffer
     try:
         if path.suffix == ".zst":
-            import zstandard
-
-            return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True))
+            return io.BufferedReader(_Zst(path.open("rb")), 1 << 20)
         return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
     except OSError as error:
         raise UsageError(f"cannot be read ({error.strerror or error})", path) from error
+
+
+class _Zst(io.RawIOBase):
+    """The bytes of a zstd file, frame after frame; ``EOFError`` where it is cut short, which ``stream_reader`` takes for its end."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._left = file, b""
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            packed = self._file.read(1 << 17)
+            if not packed and self._frame:
+                raise EOFError("it is cut short")
+            if not packed:
+                return 0
+            self._left = b"".join(self._unpacked(packed))
+        size = min(len(buffer), len(self._left))
+        buffer[:size], self._left = self._left[:size], self._left[size:]
+        return size
+
+    def _unpacked(self, packed: bytes) -> Iterator[bytes]:
+        while packed:
+            self._frame = frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            yield frame.decompress(packed)
+            packed = frame.unused_data if frame.eof else b""
+            self._frame = None if frame.eof else frame
 
 
 def _parquet(path: Path) -> Iterator[Candidate]:
@@ -68,7 +106,7 @@ def _parquet(path: Path) -> Iterator[Candidate]:
             for row in batch.to_pylist():
                 number += 1
                 yield _candidate(row, path, number)
-    except (arrow.ArrowInvalid, OSError) as error:
+    except (arrow.ArrowException, OSError, ValueError) as error:
         raise UsageError(f"cannot be read as Parquet ({error})", path) from error
 
 
@@ -76,4 +114,16 @@ def _candidate(row: Any, path: Path, number: int) -> Candidate:
     if not isinstance(row, dict) or not isinstance(row.get("text"), str) or not isinstance(row.get("id"), str | int):
         raise UsageError("a row needs a text and an id", path, number)
     score = row.get("score", 0.0)
-    return Candidate(str(row["id"]), row["text"], None, float(score) if isinstance(score, int | float) else 0.0)
+    if not isinstance(score, int | float):
+        score = 0.0
+    try:
+        identifier = str(row["id"]).encode().decode()
+        return Candidate(identifier, row["text"], None, float(_finite(score)))
+    except (ValueError, OverflowError) as error:
+        raise UsageError("an id is Unicode text, and a score a finite number", path, number) from error
+
+
+def _finite(score: float) -> float:
+    if not math.isfinite(score):
+        raise ValueError
+    return score

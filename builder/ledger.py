@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS answers (
 ) WITHOUT ROWID;
 """
 _INSERT = "INSERT INTO answers VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (request_hash) DO NOTHING"
+_RESTORE = "put a copy back, or move the file away to start anew"
 _CHUNK = 500  # SQLite's default limit is 32,766 bound variables; 500 keeps statements short
 
 
@@ -116,7 +117,11 @@ class Ledger:
                     f"FROM answers WHERE request_hash IN ({marks})",
                     chunk,
                 ).fetchall()
-            found.update((row[0], self._answer(row)) for row in rows)
+            for row in rows:
+                try:
+                    found[row[0]] = self._answer(row)
+                except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
+                    raise BildungError(f"{self.path}: the answer {row[0][:12]} is damaged ({type(error).__name__}); {_RESTORE}") from error
         return found
 
     def paid(self) -> Paid:
@@ -152,8 +157,15 @@ class Ledger:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            advice = "free some space and run this again; what is paid for is kept" if "full" in str(error) else "see the message"
-            raise BildungError(f"{self.path}: {error}; {advice}") from error
+            raise BildungError(f"{self.path}: {error}; {_advice(str(error))}") from error
+
+
+def _advice(fault: str) -> str:
+    if "full" in fault or "disk I/O" in fault:
+        return "free some space and run this again; what is paid for is kept"
+    if "unable to open" in fault or "readonly" in fault:
+        return "check the file and its permissions"
+    return _RESTORE
 
 
 def _chunks(hashes: Sequence[str]) -> Iterator[Sequence[str]]:

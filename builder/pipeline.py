@@ -22,7 +22,7 @@ from builder.exporters import ExportOptions
 from builder.gates import GateContext
 from builder.ledger import Ledger, hold
 from builder.progress import Progress, Quiet
-from builder.project import Project, principles_of, read_constitutions
+from builder.project import Project, principles_of, read_constitutions, stay_inside
 from builder.records import Brief, Candidate, Constitution, CorpusRecord, Document, Evidence, Verdict
 from builder.rows import BuildRows, Spent
 from builder.stores import sweep, write_lines, write_text
@@ -33,6 +33,7 @@ Verdicts = Mapping[str, Sequence[Verdict]]
 def build(project: Project, progress: Progress | None = None, only_known: bool = False, published: bool = True) -> BuildRows:
     """Build the corpus, or go on with it; its manifest is written last. ``only_known`` takes what the ledger holds and buys nothing."""
     progress = progress or Quiet()
+    stay_inside(project)
     with hold(project.corpus), closing(Ledger(project.corpus / "ledger.sqlite")) as ledger:
         with progress.stage("principles"):
             constitutions = read_constitutions(project)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from builder.errors import UsageError
+from builder import plugins
+from builder.errors import UsageError, no_such
 from builder.library import Library
 from builder.recipe import BuildRecipe, Override, read_recipe
 from builder.records import Constitution, Principle
@@ -27,10 +29,23 @@ class Project(NamedTuple):
 
 
 def open_project(corpus: Path, overrides: tuple[Override, ...] = ()) -> Project:
-    """Read ``corpus/<name>/recipe.toml``; the project folder is two above it."""
+    """Read ``corpus/<name>/recipe.toml``; the project folder is two above it. Unknown plugins are refused before anything is paid."""
     recipe = read_recipe(corpus / "recipe.toml", overrides)
-    root = corpus.resolve().parent.parent
+    wanted = [("backend", recipe.models.writer.partition("/")[0]), *(("exporter", name) for name in recipe.export.formats)]
+    for kind, name in wanted:
+        if name not in plugins.names(kind):
+            raise UsageError(no_such(kind, name, plugins.names(kind)), corpus / "recipe.toml")
+    root = Path(os.path.normpath(corpus.absolute())).parent.parent
     return Project(corpus, root, recipe, Library(root))
+
+
+def stay_inside(project: Project) -> None:
+    """``UsageError`` where a link would lead what a build writes out of the project folder."""
+    output = project.output
+    places = [project.corpus, project.corpus / "ledger.sqlite", output, *(output.iterdir() if output.is_dir() else ())]
+    for place in places:
+        if not place.resolve().is_relative_to(project.root.resolve()):
+            raise UsageError(f"leads out of the project folder, to {place.resolve()}; a build writes nothing outside", place)
 
 
 def read_constitutions(project: Project) -> tuple[Constitution, ...]:
@@ -38,11 +53,17 @@ def read_constitutions(project: Project) -> tuple[Constitution, ...]:
     from builder.stages.principles import read_constitution
 
     found = []
+    first: dict[str, str] = {}  # principle id -> the file that gave it
     for name in project.recipe.corpus.constitutions:
         path = project.root / name
         if not path.is_file():
             raise UsageError("no constitution there; name Markdown files in [corpus] constitutions", path)
-        found.append(read_constitution(name, path.read_bytes()))
+        constitution = read_constitution(name, path.read_bytes())
+        for principle in constitution.principles:
+            if principle.id in first:
+                raise UsageError(f"gives principle {principle.id}, which {first[principle.id]} gives too; leave one of the two out", path)
+        first.update({principle.id: name for principle in constitution.principles})
+        found.append(constitution)
     if not found:
         raise UsageError("[corpus] constitutions is empty; name at least one Markdown file", project.corpus / "recipe.toml")
     return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -31,7 +32,7 @@ def writing(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise BildungError(f"{path}: cannot be written ({error.strerror}); check the folder and its permissions") from error
+        raise _failure(path, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -40,9 +41,15 @@ def writing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync(path.parent)
     except OSError as error:
-        raise BildungError(f"{path}: cannot be written ({error.strerror}); free some space and run this again") from error
+        raise _failure(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _failure(path: Path, error: OSError) -> BildungError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    advice = "free some space and run this again" if full else "check the folder and its permissions"
+    return BildungError(f"{path}: cannot be written ({error.strerror}); {advice}")
 
 
 def write_text(path: Path, text: str) -> None:

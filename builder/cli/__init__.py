@@ -105,5 +105,7 @@ def _leave_pipe() -> None:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    click.echo(f"bildung: {message}", err=True)
+    for part in message.split("\nbildung: "):  # a check that misses several thresholds
+        line = "".join(character if character.isprintable() else " " if character == "\n" else repr(character)[1:-1] for character in part)
+        click.echo(f"bildung: {line}", err=True)
     sys.exit(code)

@@ -57,6 +57,7 @@ _ARRIVAL = (
     "witness_in", "opening", "after_opening", "sight", "work", "custom", "second_custom", "aside", "talk", "second_work", "memory",
     "third_sight", "second_talk",
 )  # fmt: skip
+_WITNESS_ARRIVALS = (_ARRIVAL, ("opening", "witness_in", *_ARRIVAL[2:]))  # the teller comes in first, or what there is to see
 _TROUBLE = ("trouble", "stakes", "complication", "second_complication", "request", "business")
 _DELIBERATIONS = (
     ("witness_knows", "lead", "pull", "turn", "reason", "own_reason", "press", "doubt", "second_press", "settle"),
@@ -87,7 +88,8 @@ def build(brief: Brief, shelf: Shelf) -> Story:
     telling = open_telling(brief, shelf, rng)
     dilemma = _dilemma(brief, shelf, rng)
     pools = dict(_pools(brief, shelf, dilemma, telling))
-    order = [*_ARRIVAL, *_TROUBLE, *rng.choice(_DELIBERATIONS), *_CHOICE, *rng.choice(_AFTERS)]
+    arrival = rng.choice(_WITNESS_ARRIVALS) if brief.pov == "witness" else _ARRIVAL
+    order = [*arrival, *_TROUBLE, *rng.choice(_DELIBERATIONS), *_CHOICE, *rng.choice(_AFTERS)]
     chosen = _choose(brief, pools, telling)
     scenes = {kind: scene for scene, kinds in zip(SCENES, (_ARRIVAL, _TROUBLE, _DELIBERATIONS[0], _CHOICE, _AFTERS[0]), strict=True)
               for kind in kinds}  # fmt: skip

@@ -62,7 +62,7 @@ def space(recipe: BuildRecipe, library: Library, kind: str) -> Space:
     kept = _feasible(kept, _constraints(kept, library))
     for factor, levels in kept.items():
         if not levels:
-            raise UsageError(f"the recipe leaves no {factor} for a {kind}; loosen [holdout], [axes] or [identity], or change [mix]")
+            raise UsageError(f"no {factor} is left for the recipe {kind!r}; loosen [holdout], [axes] or [identity], or change [mix]")
     return Space(kept, _constraints(kept, library), _caps(recipe, kind, kept))
 
 
