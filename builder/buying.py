@@ -28,10 +28,15 @@ class Bought(NamedTuple):
 
 
 def write(
-    project: Project, ledger: Ledger, briefs: Sequence[Brief], constitutions: Sequence[Constitution], progress: Progress, only_known: bool
+    project: Project,
+    backend: Backend,
+    ledger: Ledger,
+    briefs: Sequence[Brief],
+    constitutions: Sequence[Constitution],
+    progress: Progress,
+    only_known: bool,
 ) -> Bought:
     """Buy what the ledger lacks (``only_known`` leaves that out), then read every document back from it, in plan order."""
-    backend = open_backend(project)
     requests = list(draft_requests(project, backend, briefs, constitutions))
     known = ledger.known([asked.hash for asked in requests])
     if only_known and not known:

@@ -17,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 
 from builder import plugins
-from builder.buying import write
+from builder.buying import open_backend, write
 from builder.exporters import ExportOptions
 from builder.gates import GateContext
 from builder.ledger import Ledger, hold
@@ -32,14 +32,14 @@ Verdicts = Mapping[str, Sequence[Verdict]]
 
 def build(project: Project, progress: Progress | None = None, only_known: bool = False, published: bool = True) -> BuildRows:
     """Build the corpus, or go on with it; its manifest is written last. ``only_known`` takes what the ledger holds and buys nothing."""
-    progress = progress or Quiet()
+    progress, backend = progress or Quiet(), open_backend(project)
     stay_inside(project)
     with hold(project.corpus), closing(Ledger(project.corpus / "ledger.sqlite")) as ledger:
         with progress.stage("principles"):
             constitutions = read_constitutions(project)
         with progress.stage("plan"):
             briefs = draw_plan(project, constitutions)
-        documents, unwritten, grade = write(project, ledger, briefs, constitutions, progress, only_known)
+        documents, unwritten, grade = write(project, backend, ledger, briefs, constitutions, progress, only_known)
         if only_known:
             answered = {document.id for document in documents} | {verdict.document_id for verdict in unwritten}
             briefs = tuple(brief for brief in briefs if brief.id in answered)

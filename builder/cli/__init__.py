@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -52,6 +53,8 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None  # by itself click would tell it with an empty line
         except BrokenPipeError:
             _leave_pipe()
             ctx.exit(0)
@@ -73,6 +76,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line; the exit codes are listed in ``builder/errors.py``."""
+    nowhere = Path(os.devnull)  # instead of what was closed with >&-
+    sys.stdout, sys.stderr = sys.stdout or nowhere.open("w"), sys.stderr or nowhere.open("w")
     try:
         code = cli.main(prog_name="bildung", standalone_mode=False)
         sys.stdout.flush()

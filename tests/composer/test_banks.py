@@ -172,7 +172,7 @@ _IRREGULAR = (
     "overtake:overtook pay:paid put:put read:read rewrite:rewrote ride:rode ring:rang rise:rose run:ran say:said see:saw sell:sold "
     "send:sent set:set shake:shook shine:shone shrink:shrank shut:shut sing:sang sink:sank sit:sat sleep:slept slide:slid "
     "speak:spoke spend:spent spit:spat split:split spread:spread stand:stood steal:stole stick:stuck sting:stung strike:struck "
-    "swear:swore sweep:swept swim:swam swing:swung take:took teach:taught tear:tore tell:told think:thought throw:threw "
+    "deal:dealt swear:swore sweep:swept swim:swam swing:swung take:took teach:taught tear:tore tell:told think:thought throw:threw "
     "understand:understood undo:undid uphold:upheld wake:woke wear:wore weave:wove weep:wept win:won wind:wound withdraw:withdrew "
     "wring:wrung write:wrote"
 )
