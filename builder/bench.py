@@ -83,7 +83,9 @@ def bench() -> None:
 
 
 @bench.command("build")
-@click.option("--documents", "sizes", multiple=True, type=click.IntRange(min=1), default=(200, 2_000), show_default=True, help="May be repeated.")
+@click.option(
+    "--documents", "sizes", multiple=True, type=click.IntRange(min=1), default=(200, 2_000), show_default=True, help="May be repeated."
+)
 @click.option("--constitution", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Instead of the project's own.")
 def build_bench(sizes: tuple[int, ...], constitution: Path | None) -> None:
     """Whole builds, cold, with the embedded writer: seconds and peak memory per stage, side by side."""

@@ -1,6 +1,6 @@
 """What every gate is: candidates in, one verdict each out, in the same order.
 
-A gate is a module of ``builder.stages`` with a function ``open_gate(context) -> Gate``; ``bildung gate NAME`` opens it by the module's name.
+A gate is a module of ``builder.stages`` with ``open_gate(context) -> Gate``; ``bildung gate NAME`` opens it by the module's name.
 """
 
 from __future__ import annotations

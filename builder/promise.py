@@ -41,7 +41,8 @@ class Promise(NamedTuple):
                 f"  about {self.tokens_expected:,} tokens ({self.words_low:,} to {self.words_high:,} words), cost {self.cost}",
                 f"  traits {self.traits_planned} of {self.traits}, principles {self.principles_planned} of {self.principles}, "
                 f"pairs of levels {self.pairs:.0%}",
-                f"  without a tension {self.without_tension:.0%}, trait rightly idle {self.not_exercised:.0%}, everyday stakes {self.everyday:.0%}",
+                f"  without a tension {self.without_tension:.0%}, trait rightly idle {self.not_exercised:.0%}, "
+                f"everyday stakes {self.everyday:.0%}",
                 "  nothing was written or spent",
             ]
         )
@@ -59,7 +60,8 @@ def promise(recipe: BuildRecipe, library: Library, constitutions: Sequence[Const
         tokens_expected=round((low + high) / 2 * TOKENS_PER_WORD), cost="$0.00 (embedded writer)" if free else "unknown",
         traits=len(library.traits), traits_planned=len({brief.trait for brief in briefs}), principles=len(normative),
         principles_planned=len({name for brief in briefs for name in brief.principles}),
-        without_tension=_share([brief.tension is None for brief in briefs]), not_exercised=_share([not brief.exercised for brief in briefs]),
+        without_tension=_share([brief.tension is None for brief in briefs]),
+        not_exercised=_share([not brief.exercised for brief in briefs]),
         everyday=_share([brief.stakes == "everyday" for brief in briefs]), pairs=_pairs_met(stories),
     )  # fmt: skip
 

@@ -67,7 +67,9 @@ class AxesSection(Section):
     without_tension: float = Field(0.1, ge=0, le=1, description="not every good act is a conflict")
     not_exercised: float = Field(0.1, ge=0, le=1, description="with only 'if X then Y' a model learns 'always Y' (GDM 2026)")
     shares: dict[str, dict[str, float]] = Field(default_factory=dict, description="axis -> value -> weight, e.g. tone = {wry = 2.0}")
-    caps: dict[str, float] = Field(default_factory=dict, description="factor -> largest share of any one of its levels, e.g. setting = 0.05")
+    caps: dict[str, float] = Field(
+        default_factory=dict, description="factor -> largest share of any one of its levels, e.g. setting = 0.05"
+    )
     traits: dict[str, float] = Field(default_factory=dict, description="trait -> share of the corpus; at most 1 in all")
 
     @model_validator(mode="after")

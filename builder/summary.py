@@ -37,7 +37,8 @@ class Summary(NamedTuple):
         lines = [
             f"{self.kept:,} documents, {self.tokens:,} tokens, {self.words:,} words",
             f"  written {self.written:,}, removed {self.written - self.kept:,}: {removed}",
-            f"  traits {self.traits_covered} of {self.traits}, principles {self.principles_covered} of {self.principles}, cost ${self.cost:.2f}",
+            f"  traits {self.traits_covered} of {self.traits}, principles {self.principles_covered} of {self.principles}, "
+            f"cost ${self.cost:.2f}",
             f"  report  {self.report}",
             f"  corpus  {self.data}",
         ]
@@ -50,9 +51,7 @@ def summary(rows: BuildRows, output: Path) -> Summary:
     """Count one build."""
     kept = rows.kept_documents
     normative = [principle for principle in rows.principles.values() if principle.kind in ("norm", "reason")]
-    reasons = Counter(
-        verdict.reason.partition(":")[0] for judged in rows.verdicts.values() for verdict in judged if not verdict.keep
-    )
+    reasons = Counter(verdict.reason.partition(":")[0] for judged in rows.verdicts.values() for verdict in judged if not verdict.keep)
     return Summary(
         written=len(rows.documents), kept=len(kept), words=sum(len(document.text.split()) for document in kept),
         tokens=sum(count_tokens([document.text for document in kept])), removed=dict(reasons.most_common()),

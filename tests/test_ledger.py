@@ -13,10 +13,10 @@ from builder.records import Answer, Brief, Person, Request, Turn, Usage
 
 PERSON = Person(given="Aule", family="Ruus", pronoun="she")
 BRIEF = Brief(
-    id="story-000000-abc", position=0, seed="1", recipe="story", principles=("p-1",), trait="t", tension=None, exercised=True, what="w", how="h",
-    why="y", form="letter", role="r", identity="invented", setting="s", stakes="everyday", deliberation="d", outcome="o", tone="plain",
-    pov="first", tense="past", length="short", min_words=1, max_words=2, opening="o", ending="e", character=PERSON, asker=PERSON, other=PERSON, bystander=PERSON,
-    place="Skerrow",
+    id="story-000000-abc", position=0, seed="1", recipe="story", principles=("p-1",), trait="t", tension=None, exercised=True, what="w",
+    how="h", why="y", form="letter", role="r", identity="invented", setting="s", stakes="everyday", deliberation="d", outcome="o",
+    tone="plain", pov="first", tense="past", length="short", min_words=1, max_words=2, opening="o", ending="e", character=PERSON,
+    asker=PERSON, other=PERSON, bystander=PERSON, place="Skerrow",
 )  # fmt: skip
 
 

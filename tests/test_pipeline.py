@@ -26,7 +26,9 @@ DOCUMENTS = "60"
 
 def tree(folder: Path) -> dict[str, str]:
     """Relative path -> SHA-256 of every file."""
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
 
 
 def command(folder: Path, *arguments: str, hash_seed: str = "0") -> subprocess.Popen[str]:
@@ -90,7 +92,9 @@ def test_a_longer_build_keeps_what_was_written(project_folder: Path) -> None:
     project = open_project(project_folder / "corpus" / "example", (Override("size.documents", "20"),))
     first = build(project)
     longer = build(open_project(project_folder / "corpus" / "example", (Override("size.documents", "30"),)))
-    assert {document.id: document.text for document in first.documents}.items() <= {document.id: document.text for document in longer.documents}.items()
+    assert {document.id: document.text for document in first.documents}.items() <= {
+        document.id: document.text for document in longer.documents
+    }.items()
     ledger = Ledger(project_folder / "corpus" / "example" / "ledger.sqlite")
     assert ledger.paid().answers == len(longer.documents)
 

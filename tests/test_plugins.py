@@ -21,7 +21,12 @@ TEXT = "Aule set the lamp down and counted the sacks again. Forty, and one that 
 @pytest.mark.parametrize("name", plugins.names("gate"))
 def test_a_gate_gives_one_verdict_each_in_input_order(name: str, library: Any) -> None:
     gate = plugins.load("gate", name).open_gate(GateContext(BuildRecipe(), library))
-    candidates = [Candidate("a", TEXT), Candidate("b", TEXT.replace("sacks", "crates")), Candidate("c", ""), Candidate("d", "One word, \u2028 two.")]
+    candidates = [
+        Candidate("a", TEXT),
+        Candidate("b", TEXT.replace("sacks", "crates")),
+        Candidate("c", ""),
+        Candidate("d", "One word, \u2028 two."),
+    ]
     verdicts = list(gate(candidates))
     assert [verdict.document_id for verdict in verdicts] == ["a", "b", "c", "d"]
     for verdict in verdicts:
@@ -48,7 +53,9 @@ def test_a_backend_module_can_be_opened(name: str) -> None:
     assert callable(plugins.load("backend", name).open_backend)
 
 
-@pytest.mark.parametrize(("kind", "typed", "meant"), [("gate", "mechanicl", "mechanical"), ("exporter", "parket", "parquet"), ("backend", "ofline", "offline")])
+@pytest.mark.parametrize(
+    ("kind", "typed", "meant"), [("gate", "mechanicl", "mechanical"), ("exporter", "parket", "parquet"), ("backend", "ofline", "offline")]
+)
 def test_an_unknown_plugin_is_named_with_its_near_miss(kind: str, typed: str, meant: str) -> None:
     with pytest.raises(UsageError, match=f"no {kind} named '{typed}'; did you mean '{meant}'"):
         plugins.load(kind, typed)

@@ -14,9 +14,7 @@ def request(brief: Brief, prompt: Prompt, model: str, fingerprint: str, turns: t
     """What is asked for one step of one document. The hash covers the model, what it is told, and the sample; never transport."""
     told = "\0".join(turn.content for turn in turns) if turns else brief.model_dump_json()
     key = digest("\0".join((model, fingerprint, prompt.step, prompt.hash, told, "0")))
-    return Request(
-        hash=key, document_id=brief.id, step=prompt.step, model=model, prompt_hash=prompt.hash, brief=brief, turns=turns
-    )
+    return Request(hash=key, document_id=brief.id, step=prompt.step, model=model, prompt_hash=prompt.hash, brief=brief, turns=turns)
 
 
 def document(asked: Request, answer: Answer, role: str) -> Document:
@@ -36,7 +34,9 @@ def render(prompt: Prompt, brief: Brief, library: Library, principles: Mapping[s
     template = PromptTemplate.from_template(prompt.text)
     missing = sorted(set(template.input_variables) - set(values))
     if missing:
-        raise UsageError(f"the prompt {brief.recipe}/{prompt.step}.md uses {{{missing[0]}}}, which nothing fills; known: {', '.join(sorted(values))}")
+        raise UsageError(
+            f"the prompt {brief.recipe}/{prompt.step}.md uses {{{missing[0]}}}, which nothing fills; known: {', '.join(sorted(values))}"
+        )
     return (Turn(role="user", content=template.format(**{name: values[name] for name in template.input_variables})),)
 
 

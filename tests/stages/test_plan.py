@@ -5,12 +5,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from builder.shapes import resembles, shapes
 
 from builder.errors import UsageError
 from builder.library import Library
 from builder.recipe import BuildRecipe
 from builder.records import Brief, Principle
+from builder.shapes import resembles, shapes
 from builder.stages.plan import plan
 from builder.stages.plan.covering import rows
 from builder.stages.plan.factors import space
@@ -21,7 +21,15 @@ MANY = 2_000
 
 def principle(number: int, heading: str, text: str, why: tuple[str, ...] = ()) -> Principle:
     return Principle(
-        id=f"p-{number}", source="c.md", heading_path=(heading,), text=text, line_start=number, line_end=number, sha256="0" * 64, kind="norm", why=why
+        id=f"p-{number}",
+        source="c.md",
+        heading_path=(heading,),
+        text=text,
+        line_start=number,
+        line_end=number,
+        sha256="0" * 64,
+        kind="norm",
+        why=why,
     )
 
 
@@ -80,9 +88,7 @@ def test_every_feasible_pair_comes_early(library: Library) -> None:
 def _completable(found: Any, one: str, left: str, two: str, right: str) -> bool:
     """Whether some form, role and trait allow both levels together (a pair may be excluded through a third factor)."""
     for hub in ("form", "role", "trait"):
-        if hub not in (one, two) and not any(
-            found.fits({one: left, two: right}, hub, level) for level in found.factors[hub]
-        ):
+        if hub not in (one, two) and not any(found.fits({one: left, two: right}, hub, level) for level in found.factors[hub]):
             return False
     return True
 
@@ -109,7 +115,14 @@ def test_globs_come_before_likeness(library: Library) -> None:
     assert PRINCIPLES[1] in matched["keeps-confidences"]
 
 
-HELD = {"traits": ["owns-errors"], "tensions": [], "settings": ["north_skerries"], "roles": ["harbour_schedule"], "forms": ["diary"], "principles": ["p-5"]}
+HELD = {
+    "traits": ["owns-errors"],
+    "tensions": [],
+    "settings": ["north_skerries"],
+    "roles": ["harbour_schedule"],
+    "forms": ["diary"],
+    "principles": ["p-5"],
+}
 
 
 def test_what_is_held_out_is_nowhere(library: Library) -> None:

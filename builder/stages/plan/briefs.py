@@ -21,6 +21,9 @@ from builder.stages.plan.matching import held_out, match
 _ELSEWHERE = 0.2  # share of people whose names come from somewhere else than the setting: people move
 _FORBIDDEN_EACH = 5
 _GOLDEN = 0.618  # steps of this share of a circle fill it most evenly at every length
+_DRAWN = (
+    "form", "role", "identity", "setting", "stakes", "deliberation", "outcome", "tone", "pov", "tense", "length", "opening", "ending",
+)  # fmt: skip
 _PLAIN_VALUE = {"pov": "third", "tense": "past", "opening": "in-the-middle", "ending": "plain-fact", "outcome": "uncertain"}
 
 
@@ -42,9 +45,7 @@ def plan(recipe: BuildRecipe, library: Library, principles: Sequence[Principle])
     """
     context = _context(recipe, library, principles)
     seed = f"{recipe.corpus.seed}"
-    streams = {
-        kind: rows(space(recipe, library, kind), f"{seed}:{kind}") for kind, share in sorted(recipe.mix.items()) if share > 0
-    }
+    streams = {kind: rows(space(recipe, library, kind), f"{seed}:{kind}") for kind, share in sorted(recipe.mix.items()) if share > 0}
     written: Counter[str] = Counter()
     used: Counter[str] = Counter()
     position = 0
@@ -93,8 +94,7 @@ def _draw(context: Context, kind: str, row: Row, position: int, turn: int, seed:
     band = library.axes["length"][row["length"]]
     acts = trait.shown_by if exercised else trait.not_exercised_when
     people = _people(context, row, rng)
-    chosen = {name: row.get(name, _PLAIN_VALUE.get(name, "")) for name in
-              ("form", "role", "identity", "setting", "stakes", "deliberation", "outcome", "tone", "pov", "tense", "length", "opening", "ending")}  # fmt: skip
+    chosen = {name: row.get(name, _PLAIN_VALUE.get(name, "")) for name in _DRAWN}
     motifs = library.words("worn_motifs")
     style = library.axes["deliberation"][row["deliberation"]]
     return {
