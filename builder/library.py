@@ -154,8 +154,9 @@ class Library:
     @cached_property
     def recipes(self) -> dict[str, Recipe]:
         """Every kind of document by id: the folders of ``story_prompts/`` that hold a ``recipe.md``."""
-        folder = self.folder("story_prompts")
-        return {named(path.parent).name: _recipe(path) for path in sorted(folder.glob("*/recipe.md"))}
+        roots = (self.root, starter_root())
+        paths = next((found for root in roots if (found := sorted(root.glob("story_prompts/*/recipe.md")))), [])
+        return {named(path.parent).name: _recipe(path) for path in paths}
 
     @cached_property
     def people(self) -> dict[str, tuple[Person, ...]]:
@@ -287,16 +288,18 @@ def _setting(page: Page) -> Setting:
 def _recipe(path: Path) -> Recipe:
     page = read_page(path)
     meta = _meta(page, {"description": "", "steps": ["draft"]})
-    prompts = tuple(_prompt(path.parent / f"{step}.md") for step in meta["steps"])
+    if "draft" not in meta["steps"]:
+        raise UsageError("steps must hold draft", path, 2)
+    prompts = tuple(_prompt(path.parent, step) for step in meta["steps"])
     return Recipe(path.parent.name, meta["description"], prompts)
 
 
-def _prompt(path: Path) -> Prompt:
-    page = read_page(path)
+def _prompt(folder: Path, step: str) -> Prompt:
+    if step not in get_args(StepName):
+        raise UsageError(no_such("step", step, get_args(StepName)), folder / "recipe.md", 2)
+    page = read_page(folder / f"{step}.md")
     meta = _meta(page, {"role": "writer", "inputs": [], "output": "text"})
-    if path.stem not in get_args(StepName):
-        raise UsageError(no_such("step", path.stem, get_args(StepName)), path)
-    return Prompt(cast(StepName, path.stem), meta["role"], tuple(meta["inputs"]), page.body.strip(), digest(page.body, 16))
+    return Prompt(cast(StepName, step), meta["role"], tuple(meta["inputs"]), page.body.strip(), digest(page.body, 16))
 
 
 def _person(line: str, path: Path, number: int) -> tuple[str, Person]:

@@ -28,7 +28,17 @@ class Composer:
         self._shelf = Shelf(library)
 
     def write(self, brief: Brief) -> Written:
-        """Realise one brief."""
+        """Realise one brief; ``UsageError`` where the banks lack a line for it, or a slot names itself."""
+        try:
+            return self._written(brief)
+        except (LookupError, RecursionError) as error:
+            fault = f"{type(error).__name__}: {error}"
+            raise UsageError(
+                f"the banks cannot tell {brief.id} (trait {brief.trait}, form {brief.form}, role {brief.role}): {fault}; "
+                "story_prompts/offline/README.md says what each entry holds"
+            ) from error
+
+    def _written(self, brief: Brief) -> Written:
         if brief.recipe == "document":
             return Written(_clean(discourse.compose(brief, self._shelf)))
         if brief.recipe == "advice":

@@ -31,7 +31,10 @@ def render(prompt: Prompt, brief: Brief, library: Library, principles: Mapping[s
     from langchain_core.prompts import PromptTemplate
 
     values = variables(brief, library, principles)
-    template = PromptTemplate.from_template(prompt.text)
+    try:
+        template = PromptTemplate.from_template(prompt.text)
+    except ValueError as error:
+        raise UsageError(f"the prompt {brief.recipe}/{prompt.step}.md cannot be read ({error}); write {{{{ and }}}} for braces") from error
     missing = sorted(set(template.input_variables) - set(values))
     if missing:
         raise UsageError(
