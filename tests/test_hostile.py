@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import zstandard
@@ -25,13 +25,23 @@ from builder.cli import main
 from builder.errors import BildungError, UsageError
 from builder.ledger import Ledger
 from builder.library import Library
-from builder.records import Answer, Brief, Person, Request
+from builder.records import Answer, Request
 
 ROOT = Path(__file__).parent.parent
 CORPUS = "corpus/example"
 RECIPE = f"{CORPUS}/recipe.toml"
 CONSTITUTION = "constitution/bildung.md"
 TRAIT = "constitution/traits/owns-errors.md"
+SMALL = """# Character
+
+The assistant tells the truth, because people act on what it says.
+
+It owns its errors early, so that what went wrong can still be mended.
+
+## Care
+
+It looks out for whoever cannot speak for themselves, since nobody else may.
+"""
 ROW = json.dumps({"id": "a", "text": "The text of one row. " * 40}) + "\n"
 
 
@@ -50,9 +60,8 @@ Run = Callable[..., Ran]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of a recipe and a constitution, in a folder that has room around it; the rest comes from the starter files."""
     project = tmp_path / "around" / "project"
-    for name in (RECIPE, CONSTITUTION):
-        (project / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, project / name)
+    write(project, CONSTITUTION, SMALL)
+    write(project, RECIPE, (ROOT / RECIPE).read_bytes())
     monkeypatch.chdir(project)
     return project
 
@@ -85,15 +94,17 @@ def write(folder: Path, name: str, text: str | bytes) -> None:
     (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
 
 
-VALUES = ('"x"', "-1", "1e400", "nan", "-inf", "[1]", "{a=1}", "true", "99999999999999999999", "[[]]", "9" * 5000, "[" * 5000, "\udcff", "1\nx = 2")
-NUMBERS = ("size.documents", "size.spare", "axes.without_tension", "gates.near_duplicate", "budget.max_cost", "export.documents_per_shard", "mix.story")
+HUGE = "99999999999999999999"
+VALUES = ('"x"', "-1", "1e400", "nan", "-inf", "[1]", "{a=1}", "true", "[[]]", "9" * 5000, "[" * 5000, "\udcff", "1\nx = 2")
+NUMBERS = ("size.documents", "gates.near_duplicate", "budget.max_cost", "mix.story")
 
 
 @pytest.mark.parametrize("key", NUMBERS)
 def test_a_number_is_a_number_in_bounds(folder: Path, bildung: Run, key: str) -> None:
     for value in VALUES:
-        if value != VALUES[8] or key not in ("budget.max_cost", "export.documents_per_shard"):
-            refused(bildung("plan", "--set", f"{key}={value}"))
+        refused(bildung("plan", "--set", f"{key}={value}"))
+    if key != "budget.max_cost":
+        refused(bildung("plan", "--set", f"{key}={HUGE}"))
 
 
 @pytest.mark.parametrize("name", ["../../x", "/etc/x", "a" * 121, "a\\u0000", "a b", "..", "\u00e9", "a\\n", ""])
@@ -104,8 +115,8 @@ def test_a_corpus_name_is_a_plain_name(folder: Path, bildung: Run, name: str) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["[corpus]\n[corpus]\n", "[corpus]\nseed = 1\nseed = 2\n", "x = " + "[" * 5000, "[corpus]\nseed = " + "9" * 5000, "\0", b"# \xe9", "[[corpus]]\n",
-     "[axes.shares]\ntone = 2020-01-01\n", "[size]\ndocuments = true\n", "[corpus]\nsede = 1\n", "#" * 2_000_001],
+    ["[corpus]\n[corpus]\n", "[corpus]\nseed = 1\nseed = 2\n", "x = " + "[" * 5000, "[corpus]\nseed = " + "9" * 5000, "\0", b"# \xe9",
+     "[[corpus]]\n", "[axes.shares]\ntone = 2020-01-01\n", "[size]\ndocuments = true\n", "[corpus]\nsede = 1\n", "#" * 2_000_001],
     ids=range(11),
 )  # fmt: skip
 def test_a_recipe_that_is_none(folder: Path, bildung: Run, text: str | bytes) -> None:
@@ -165,7 +176,8 @@ def test_a_constitution_without_a_principle(folder: Path, bildung: Run, text: st
 
 @pytest.mark.parametrize(
     "text",
-    ["Be kind.", "# \u539f\u5219\n\n\u4eba\u5de5\u667a\u80fd\u5e94\u5f53\u8bda\u5b9e\u3002\n", "\u064a\u062c\u0628 \u0623\u0646 \u064a\u0643\u0648\u0646 \u0635\u0627\u062f\u0642\u0627.\n",
+    ["Be kind.", "# \u539f\u5219\n\n\u4eba\u5de5\u667a\u80fd\u5e94\u5f53\u8bda\u5b9e\u3002\n",
+     "\u064a\u062c\u0628 \u0623\u0646 \u064a\u0643\u0648\u0646 \u0635\u0627\u062f\u0642\u0627.\n",
      "\u202eBe honest <script>{x} <|endoftext|>.\n" + "[" * 20_000 + "\n\n" + "Be honest.\n\n" * 999],
     ids=range(4),
 )  # fmt: skip
@@ -229,9 +241,18 @@ def test_a_pipe_is_not_waited_for(folder: Path, bildung: Run) -> None:
 
 
 BAD_ROWS = [
-    '{"id":"a","text":"x","score":NaN}', '{"id":"a","text":"x","score":1e999}', '{"id":"a","text":"x","score":1' + "0" * 400 + "}", b'{"id":"a","text":"\xff"}',
-    '{"id":"\\ud800","text":"x"}', '{"id":' + "9" * 5000 + ',"text":"a"}', '{"id":"a"}', '{"id":"a","text":null}', "[1]", "[" * 100_000, "\0",
-]  # fmt: skip
+    '{"id":"a","text":"x","score":NaN}',
+    '{"id":"a","text":"x","score":1e999}',
+    '{"id":"a","text":"x","score":1' + "0" * 400 + "}",
+    b'{"id":"a","text":"\xff"}',
+    '{"id":"\\ud800","text":"x"}',
+    '{"id":' + "9" * 5000 + ',"text":"a"}',
+    '{"id":"a"}',
+    '{"id":"a","text":null}',
+    "[1]",
+    "[" * 100_000,
+    "\0",
+]
 
 
 @pytest.mark.parametrize("row", BAD_ROWS, ids=range(len(BAD_ROWS)))
@@ -292,10 +313,8 @@ def test_a_damaged_ledger_is_left_as_it_is(folder: Path, bildung: Run, data: byt
 
 @pytest.mark.parametrize("body", [b"\0", "text", zstandard.compress(b"hello"), zstandard.compress(b'{"x": 1}')])
 def test_a_damaged_answer_is_named(tmp_path: Path, body: bytes | str) -> None:
-    person = Person(given="A", family="B", pronoun="she")
-    words = {name: "x" for name, field in Brief.model_fields.items() if field.annotation is str}
-    brief = Brief.model_construct(**{**words, "character": person})
-    asked = Request.model_construct(hash="h1", document_id="d1", step="draft", model="m", prompt_hash="p", brief=brief, turns=(), sample=0)
+    told: dict[str, Any] = {"hash": "h1", "document_id": "d1", "step": "draft", "model": "m", "prompt_hash": "p"}
+    asked = Request.model_construct(**told)
     with closing(Ledger(tmp_path / "l.sqlite")) as ledger:
         ledger.record([(asked, Answer(request_hash="h1", text="Text."))])
         with closing(sqlite3.connect(tmp_path / "l.sqlite")) as other:
@@ -309,7 +328,7 @@ def test_a_message_stays_on_one_line(folder: Path, bildung: Run) -> None:
     refused(bildung("plan", "a\nb\x1b[31mc"), says="a b\\x1b[31mc")
 
 
-@pytest.mark.parametrize("lacking", ["worn_motifs.txt", "slop.txt", "eval_shapes.txt"])
+@pytest.mark.parametrize("lacking", ["worn_motifs.txt"])
 def test_an_empty_list_is_a_list(folder: Path, lacking: str) -> None:
     write(folder, f"story_prompts/lists/{lacking}", "")
     assert Library(folder).words(lacking.removesuffix(".txt")) == ()
