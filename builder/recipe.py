@@ -53,6 +53,13 @@ class ModelsSection(Section):
     rewriter: str = Field("", description="the embedded writer has nothing to gain from a rewrite")
     judge: str = Field("", description="no judge without a model: the report marks what is missing")
 
+    @model_validator(mode="after")
+    def _only_roles_that_act(self) -> ModelsSection:
+        for role in ("planner", "rewriter", "judge"):
+            if getattr(self, role):
+                raise ValueError(f"no step uses the role {role!r} in this version; leave it empty")
+        return self
+
 
 class SizeSection(Section):
     """How much to build."""
@@ -108,6 +115,12 @@ class GatesSection(Section):
     copied_words: int = Field(13, ge=5, description="a run of 13 words is the usual measure of a copy; see contamination studies")
     slop_per_1000: float = Field(8.0, ge=0, description="human fiction has 6.6 over-used words per 1,000, models up to 43.6")
     near_duplicate: float = Field(0.8, gt=0, le=1, description="exact Jaccard over word 5-grams")
+
+    @model_validator(mode="after")
+    def _some_length_is_left(self) -> GatesSection:
+        if self.min_words > self.max_words:
+            raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}")
+        return self
 
 
 class HoldoutSection(Section):

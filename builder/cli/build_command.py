@@ -9,6 +9,7 @@ import click
 
 from builder.cli.options import corpus_argument, overrides, recipe_options
 from builder.cli.progress import Told
+from builder.errors import GateShort
 from builder.pipeline import build
 from builder.project import open_project
 from builder.summary import summary
@@ -31,3 +32,5 @@ def command(
     project = open_project(corpus, overrides(documents, models, max_cost, settings))
     told = summary(build(project, Told(quiet)), project.output)
     click.echo(json.dumps(told.as_json(), indent=2) if as_json else told.as_text())
+    if told.kept == 0:
+        raise GateShort(f"every document was removed; {told.report} says by what")

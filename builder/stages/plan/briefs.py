@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from builder.errors import UsageError
+from builder.errors import UsageError, no_such
 from builder.library import Library
 from builder.recipe import BuildRecipe
 from builder.records import Brief, Person, Principle, Tension, digest
@@ -60,6 +60,10 @@ def plan(recipe: BuildRecipe, library: Library, principles: Sequence[Principle])
 
 
 def _context(recipe: BuildRecipe, library: Library, principles: Sequence[Principle]) -> Context:
+    for name in recipe.holdout.principles:
+        if not any(held_out(principle, (name,)) for principle in principles):
+            known = (principle.id for principle in principles)
+            raise UsageError(f"[holdout] principles: {no_such('principle', name, known)[:400]}; 'bildung principles' lists them")
     free = [principle for principle in principles if not held_out(principle, recipe.holdout.principles)]
     traits = {name: trait for name, trait in library.traits.items() if name not in recipe.holdout.traits}
     if not any(principle.kind in ("norm", "reason") for principle in free) or not traits:
