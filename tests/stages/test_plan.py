@@ -147,6 +147,7 @@ def test_what_is_held_out_is_nowhere(library: Library) -> None:
         ({"axes": {"shares": {"mood": {"wry": 1.0}}}}, "no axis named 'mood'"),
         ({"mix": {"stori": 1.0}}, "did you mean 'story'"),
         ({"holdout": {"principles": ["*"]}}, "holds out every principle"),
+        ({"holdout": {"principles": ["p-55"]}}, "no principle named 'p-55'; did you mean 'p-5'"),
     ],
 )
 def test_mistakes_are_named(library: Library, sections: dict[str, Any], says: str) -> None:
