@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from builder.errors import BildungError
 from builder.exporters import MESSAGES, Column, Exporter, ExportOptions
 from builder.records import CorpusRecord
 from builder.rows import BuildRows
-from builder.stores import UNFINISHED
+from builder.stores import UNFINISHED, sync
 
 MANIFEST = "manifest.json"
 _LIBRARIES = ("datasets", "pyarrow", "zstandard", "huggingface-hub")
@@ -51,7 +50,7 @@ def write_export(exporter: Exporter | ModuleType, name: str, rows: BuildRows, fo
         if not final.exists():
             _sync_tree(partial)
             partial.rename(final)
-            _sync(folder)
+            sync(folder)
     return final
 
 
@@ -202,12 +201,4 @@ def _sha256(path: Path) -> str:
 
 def _sync_tree(folder: Path) -> None:
     for path in (*folder.rglob("*"), folder):
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync(path)

@@ -36,10 +36,10 @@ def writing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise _failure(path, error) from error
     finally:
@@ -64,7 +64,8 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
         out.writelines(f"{line}\n" for line in lines)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or the entries of a folder, on disk before returning."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ran import Ran, Run
 
 ROOT = Path(__file__).parent.parent
 _LOOPBACK = ("127.", "::1", "localhost")
@@ -44,3 +46,20 @@ def project_folder(tmp_path: Path) -> Path:
     corpus.mkdir(parents=True)
     shutil.copyfile(ROOT / "corpus" / "example" / "recipe.toml", corpus / "recipe.toml")
     return tmp_path
+
+
+@pytest.fixture
+def bildung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line in this process. Whatever is no ``SystemExit`` would have been a traceback, and fails the test."""
+
+    def run(*arguments: str) -> Ran:
+        from builder.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["bildung", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return Ran(int(ended.value.code or 0), out, err)
+
+    return run

@@ -13,15 +13,14 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import zstandard
+from ran import Ran, Run
 
-from builder.cli import main
 from builder.errors import BildungError, UsageError
 from builder.ledger import Ledger
 from builder.library import Library
@@ -45,17 +44,6 @@ It looks out for whoever cannot speak for themselves, since nobody else may.
 ROW = json.dumps({"id": "a", "text": "The text of one row. " * 40}) + "\n"
 
 
-class Ran(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of a recipe and a constitution, in a folder that has room around it; the rest comes from the starter files."""
@@ -64,21 +52,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(project, RECIPE, (ROOT / RECIPE).read_bytes())
     monkeypatch.chdir(project)
     return project
-
-
-@pytest.fixture
-def bildung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The command line in this process; a traceback would fail the test."""
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["bildung", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return Ran(int(ended.value.code or 0), out, err)
-
-    return run
 
 
 def refused(ran: Ran, code: int = 2, says: str = "") -> None:

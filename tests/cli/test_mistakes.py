@@ -7,11 +7,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from ran import Ran, Run
 
 from builder.cli import COMMANDS, main
 from builder.ledger import hold
@@ -20,17 +19,6 @@ ROOT = Path(__file__).parent.parent.parent
 CORPUS = "corpus/example"
 RECIPE = f"{CORPUS}/recipe.toml"
 CONSTITUTION = "constitution/bildung.md"
-
-
-class Ran(NamedTuple):
-    """How a command ended: exit code, and what it wrote."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -42,21 +30,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copyfile(ROOT / CONSTITUTION, tmp_path / CONSTITUTION)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def bildung(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command line in this process. Whatever is no ``SystemExit`` would have been a traceback, and fails the test."""
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["bildung", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return Ran(int(ended.value.code or 0), out, err)
-
-    return run
 
 
 def answered(ran: Ran, code: int, *says: str) -> None:
