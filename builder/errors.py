@@ -5,6 +5,7 @@
     |-- GateShort                exit 3   the build finished and a threshold was missed
     |-- BudgetReached            exit 4   the money cap was reached; state is saved, the run resumes
     |-- AuthenticationFailed     exit 5   a provider refused the key
+    |-- Interrupted              exit 130 Ctrl-C; what was in flight is finished and saved
     `-- Busy                     exit 1   another build holds this corpus
 
 Only a bug shows a traceback: the command line prints any of these as one line on stderr and leaves with its code.
@@ -50,6 +51,12 @@ class AuthenticationFailed(BildungError):
     """A provider refused the credentials."""
 
     exit_code = 5
+
+
+class Interrupted(BildungError):
+    """A person stopped the run; everything bought is saved, and the same command goes on."""
+
+    exit_code = 130
 
 
 class Busy(BildungError):

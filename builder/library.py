@@ -12,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, cast, get_args
+from typing import Any, NamedTuple
 
 from builder.errors import UsageError, no_such
 from builder.markdown import Entry, Page, bullets, by_id, checked, named, parse_entries, read_page, read_tables, read_text, record, sections
-from builder.records import Person, StepName, Tension, Trait, digest
+from builder.prompts import Prompt, Recipe, read_prompt, read_recipe
+from builder.records import Person, Tension, Trait, digest
 
 
 class AxisValue(NamedTuple):
@@ -68,24 +69,6 @@ class Setting(NamedTuple):
     kinds: frozenset[str]
     locales: tuple[str, ...]
     words: Mapping[str, tuple[str, ...]]
-
-
-class Prompt(NamedTuple):
-    """One step of a recipe as told to a model: Markdown with ``{name}`` variables."""
-
-    step: StepName
-    role: str
-    inputs: tuple[str, ...]
-    text: str
-    hash: str
-
-
-class Recipe(NamedTuple):
-    """A kind of document: its description, the axes its briefs vary, and its steps in order."""
-
-    id: str
-    description: str
-    prompts: tuple[Prompt, ...]
 
 
 def starter_root() -> Path:
@@ -156,7 +139,13 @@ class Library:
         """Every kind of document by id: the folders of ``story_prompts/`` that hold a ``recipe.md``."""
         roots = (self.root, starter_root())
         paths = next((found for root in roots if (found := sorted(root.glob("story_prompts/*/recipe.md")))), [])
-        return {named(path.parent).name: _recipe(path) for path in paths}
+        return {named(path.parent).name: read_recipe(path) for path in paths}
+
+    @cached_property
+    def mending(self) -> dict[str, Prompt]:
+        """What a model is told when its answer was cut (``continue``) or malformed (``repair``)."""
+        folder = self.folder("story_prompts", "mending")
+        return {name: read_prompt(folder / f"{name}.md", "draft") for name in ("continue", "repair")}
 
     @cached_property
     def people(self) -> dict[str, tuple[Person, ...]]:
@@ -283,23 +272,6 @@ def _setting(page: Page) -> Setting:
         page.path.stem, meta["name"], meta["description"], meta["register"], frozenset(meta["kinds"]), tuple(meta["locales"]),
         _lexicon(page),
     )  # fmt: skip
-
-
-def _recipe(path: Path) -> Recipe:
-    page = read_page(path)
-    meta = _meta(page, {"description": "", "steps": ["draft"]})
-    if "draft" not in meta["steps"]:
-        raise UsageError("steps must hold draft", path, 2)
-    prompts = tuple(_prompt(path.parent, step) for step in meta["steps"])
-    return Recipe(path.parent.name, meta["description"], prompts)
-
-
-def _prompt(folder: Path, step: str) -> Prompt:
-    if step not in get_args(StepName):
-        raise UsageError(no_such("step", step, get_args(StepName)), folder / "recipe.md", 2)
-    page = read_page(folder / f"{step}.md")
-    meta = _meta(page, {"role": "writer", "inputs": [], "output": "text"})
-    return Prompt(cast(StepName, step), meta["role"], tuple(meta["inputs"]), page.body.strip(), digest(page.body, 16))
 
 
 def _person(line: str, path: Path, number: int) -> tuple[str, Person]:

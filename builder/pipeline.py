@@ -13,45 +13,98 @@ import json
 import math
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from builder import plugins
-from builder.buying import open_backend, write
+from builder.buying import Bought, Counter, open_counter, write
+from builder.desk import MAYBE_BILLED
 from builder.exporters import ExportOptions
 from builder.gates import GateContext
 from builder.ledger import Ledger, hold
 from builder.progress import Progress, Quiet
 from builder.project import Project, principles_of, read_constitutions, stay_inside
 from builder.records import Brief, Candidate, Constitution, CorpusRecord, Document, Evidence, Verdict
-from builder.rows import BuildRows, Spent
+from builder.rows import BuildRows, Spent, SpentRow
 from builder.stores import sweep, write_lines, write_text
 
 Verdicts = Mapping[str, Sequence[Verdict]]
 
 
-def build(project: Project, progress: Progress | None = None, only_known: bool = False, published: bool = True) -> BuildRows:
+class Sampled(NamedTuple):
+    """A few documents of a plan as they were written, what they cost in US dollars (``None``: unknown), and what the whole would."""
+
+    documents: tuple[Document, ...]
+    unwritten: tuple[Verdict, ...]
+    spent: float | None
+    text: str
+
+
+def build(
+    project: Project, progress: Progress | None = None, only_known: bool = False, published: bool = True, allow_unknown_price: bool = False
+) -> BuildRows:
     """Build the corpus, or go on with it; its manifest is written last. ``only_known`` takes what the ledger holds and buys nothing."""
-    progress, backend = progress or Quiet(), open_backend(project)
-    stay_inside(project)
-    with hold(project.corpus), closing(Ledger(project.corpus / "ledger.sqlite")) as ledger:
-        with progress.stage("principles"):
-            constitutions = read_constitutions(project)
-        with progress.stage("plan"):
-            briefs = draw_plan(project, constitutions)
-        documents, unwritten, grade = write(project, backend, ledger, briefs, constitutions, progress, only_known)
-        if only_known:
-            answered = {document.id for document in documents} | {verdict.document_id for verdict in unwritten}
-            briefs = tuple(brief for brief in briefs if brief.id in answered)
-        verdicts, evidence = judge(project, constitutions, documents, progress)
-        verdicts = {"write": unwritten, **verdicts} if unwritten else verdicts
-        records = corpus_records(project, constitutions, documents, verdicts)
-        rows = BuildRows(
-            project.recipe, project.library, constitutions, briefs, documents, verdicts, evidence, records, grade, Spent(*ledger.paid())
-        )
+    progress = progress or Quiet()
+    with _opened(project, progress) as (counter, ledger, constitutions, briefs):
+        bought = write(counter, ledger, briefs, progress, only_known, allow_unknown_price)
+        rows = _rows(project, constitutions, _planned(briefs, bought, only_known), bought, ledger, progress)
         if published:
             publish(project, rows, progress)
     return rows
+
+
+def sample(project: Project, count: int, progress: Progress | None = None, allow_unknown_price: bool = False) -> Sampled:
+    """Write ``count`` documents from all over the plan; the ledger keeps them, and a build does not buy them again."""
+    from builder.promise import extrapolated
+
+    progress = progress or Quiet()
+    with _opened(project, progress) as (counter, ledger, constitutions, briefs):
+        count = min(count, len(briefs))
+        chosen = [briefs[number * len(briefs) // count] for number in range(count)]
+        bought = write(counter, ledger, chosen, progress, allow_unknown_price=allow_unknown_price)
+        rows = _rows(project, constitutions, _planned(chosen, bought, False), bought, ledger, progress)
+    costs = [step.usage.cost for document in bought.documents for step in document.steps]
+    spent = None if None in costs else math.fsum(cost for cost in costs if cost is not None)
+    return Sampled(bought.documents, bought.unwritten, spent, extrapolated(rows, len(briefs)))
+
+
+@contextmanager
+def _opened(project: Project, progress: Progress) -> Iterator[tuple[Counter, Ledger, tuple[Constitution, ...], tuple[Brief, ...]]]:
+    """The corpus held for one build: models, ledger, constitutions and plan. Faults in what was asked for show before a ledger begins."""
+    stay_inside(project)
+    with hold(project.corpus):
+        with progress.stage("principles"):
+            constitutions = read_constitutions(project)
+        counter = open_counter(project, constitutions)
+        with progress.stage("plan"):
+            briefs = draw_plan(project, constitutions)
+        with closing(Ledger(project.corpus / "ledger.sqlite")) as ledger:
+            yield counter, ledger, constitutions, briefs
+
+
+def _rows(
+    project: Project, constitutions: Sequence[Constitution], briefs: Sequence[Brief], bought: Bought, ledger: Ledger, progress: Progress
+) -> BuildRows:
+    verdicts, evidence = judge(project, constitutions, bought, progress)
+    records = corpus_records(project, constitutions, bought.documents, verdicts)
+    return BuildRows(
+        project.recipe, project.library, constitutions, briefs, bought.documents, verdicts, evidence, records, bought.training_grade,
+        _spent(ledger),
+    )  # fmt: skip
+
+
+def _planned(briefs: Sequence[Brief], bought: Bought, only_known: bool) -> tuple[Brief, ...]:
+    """The plan as it was carried out: a refused brief stands as it was told elsewhere; ``only_known`` leaves out what nobody answered."""
+    made = {document.brief.position: document.brief for document in bought.documents}
+    failed = {verdict.document_id for verdict in bought.unwritten}
+    return tuple(made.get(brief.position, brief) for brief in briefs if not only_known or brief.position in made or brief.id in failed)
+
+
+def _spent(ledger: Ledger) -> Spent:
+    failed = ledger.failed_tries()
+    lost = sum(count for kind, count in failed.items() if kind in MAYBE_BILLED) + ledger.killed_in_flight()
+    return Spent(tuple(SpentRow(*row) for row in ledger.spent()), failed, lost)
 
 
 def plan_stream(project: Project, constitutions: Sequence[Constitution]) -> Iterator[Brief]:
@@ -68,15 +121,15 @@ def draw_plan(project: Project, constitutions: Sequence[Constitution]) -> tuple[
 
 
 def judge(
-    project: Project, constitutions: Sequence[Constitution], documents: Sequence[Document], progress: Progress
+    project: Project, constitutions: Sequence[Constitution], bought: Bought, progress: Progress
 ) -> tuple[Verdicts, tuple[Evidence, ...]]:
     """Run the gates in order; each sees what the earlier ones kept. A new gate is one more line here."""
     from builder.stages import mechanical, near_duplicates, select, trait_evidence
 
     context = GateContext(project.recipe, project.library, principles_of(constitutions))
-    verdicts: dict[str, tuple[Verdict, ...]] = {}
+    verdicts: dict[str, tuple[Verdict, ...]] = {"write": bought.unwritten} if bought.unwritten else {}
     evidence: list[Evidence] = []
-    left = [Candidate(document.id, document.text, document.brief) for document in documents]
+    left = [Candidate(document.id, document.text, document.brief) for document in bought.documents]
 
     def run(name: str, judged: Iterator[Verdict]) -> None:
         nonlocal left
@@ -85,6 +138,8 @@ def judge(
         kept = {verdict.document_id: verdict for verdict in verdicts[name] if verdict.keep}
         left = [candidate._replace(score=candidate.score + _quality(kept[candidate.id])) for candidate in left if candidate.id in kept]
 
+    if bought.judged:
+        run("judge", iter(bought.judged))
     run("mechanical", mechanical.open_gate(context)(left))
     run("trait_evidence", _collected(trait_evidence.judge_with_evidence(context, left), evidence))
     run("near_duplicates", near_duplicates.open_gate(context)(left))
@@ -99,7 +154,9 @@ def _collected(pairs: Iterable[tuple[Verdict, Sequence[Evidence]]], evidence: li
 
 
 def _quality(verdict: Verdict) -> float:
-    """What a verdict adds to a document's score: evidence that its trait is shown, up to three quotes."""
+    """What a verdict adds to a document's score: the judge's opinion, and evidence that its trait is shown, up to three quotes."""
+    if verdict.gate == "judge":
+        return verdict.scores.get("judge", 0.0)
     return min(verdict.scores.get("shown", 0.0), 3.0) if verdict.gate == "trait_evidence" else 0.0
 
 

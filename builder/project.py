@@ -31,7 +31,8 @@ class Project(NamedTuple):
 def open_project(corpus: Path, overrides: tuple[Override, ...] = ()) -> Project:
     """Read ``corpus/<name>/recipe.toml``; the project folder is two above it. Unknown plugins are refused before anything is paid."""
     recipe = read_recipe(corpus / "recipe.toml", overrides)
-    wanted = [("backend", recipe.models.writer.partition("/")[0]), *(("exporter", name) for name in recipe.export.formats)]
+    models = [recipe.models.writer, recipe.models.rewriter, recipe.models.judge]
+    wanted = [*(("backend", model.partition("/")[0]) for model in models if model), *(("exporter", name) for name in recipe.export.formats)]
     for kind, name in wanted:
         if name not in plugins.names(kind):
             raise UsageError(no_such(kind, name, plugins.names(kind)), corpus / "recipe.toml")

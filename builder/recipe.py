@@ -55,9 +55,8 @@ class ModelsSection(Section):
 
     @model_validator(mode="after")
     def _only_roles_that_act(self) -> ModelsSection:
-        for role in ("planner", "rewriter", "judge"):
-            if getattr(self, role):
-                raise ValueError(f"no step uses the role {role!r} in this version; leave it empty")
+        if self.planner:
+            raise ValueError("no step uses the role 'planner' in this version; leave it empty")
         return self
 
 
@@ -138,7 +137,8 @@ class BudgetSection(Section):
     """Money and load."""
 
     max_cost: float | None = Field(None, ge=0, description="US dollars, a hard cap; the embedded writer costs nothing")
-    concurrency: int = Field(64, ge=1, le=4096)
+    concurrency: int = Field(64, ge=1, le=4096, description="live calls in flight; edit it while a build runs and it changes")
+    timeout: float = Field(600, gt=0, le=86_400, description="seconds; a call that hangs is cut off, since it may be billed all the same")
 
 
 class ExportSection(Section):

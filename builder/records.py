@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Id = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=120)]
 PrincipleKind = Literal["norm", "reason", "example", "commentary"]
 StepName = Literal["plan", "draft", "rewrite", "score"]
+ROLE_OF: Mapping[str, str] = {"plan": "planner", "draft": "writer", "rewrite": "rewriter", "score": "judge"}
 
 
 def slugify(text: str, limit: int = 60) -> str:
@@ -175,6 +177,8 @@ class Request(Record):
     """One thing asked of a backend: the brief, and the rendered messages a remote model would be sent.
 
     ``hash`` identifies what is bought: model, messages or brief, parameters and sample number; never transport settings.
+    A ``system`` turn comes first and is the same for many requests: it is the prefix that a provider may cache. ``max_tokens`` bounds
+    what is written and so what it may cost. ``schema_text`` is the JSON Schema of a structured answer, empty where prose is wanted.
     """
 
     hash: str
@@ -185,24 +189,44 @@ class Request(Record):
     brief: Brief
     turns: tuple[Turn, ...] = ()
     sample: int = 0
+    max_tokens: int = 4096
+    schema_text: str = ""
 
 
 class Usage(Record):
-    """Tokens in, out and read from a cache, and the price in US dollars (``None`` when it is not known)."""
+    """What one call used: tokens in (all of them, cached or not), out, read from a prompt cache, written to one for 5 minutes or an hour.
+
+    ``cost`` is in US dollars, ``None`` when it is not known.
+    """
 
     tokens_in: int = 0
     tokens_out: int = 0
     tokens_cached: int = 0
+    tokens_written: int = 0
+    tokens_written_1h: int = 0
     cost: float | None = 0.0
+
+    def plus(self, other: Usage) -> Usage:
+        """Both together; a sum with an unknown price in it is unknown."""
+        counts = {name: getattr(self, name) + getattr(other, name) for name in Usage.model_fields if name != "cost"}
+        return Usage(**counts, cost=None if self.cost is None or other.cost is None else self.cost + other.cost)
 
 
 class Answer(Record):
-    """What came back for one request, kept whatever it is: ``stop_reason`` tells a finished text from a cut or refused one."""
+    """What came back for one request, kept whatever it is: ``stop_reason`` tells a finished text from a cut or refused one.
+
+    Stop reasons are those of the Messages API (``end_turn``, ``stop_sequence``, ``max_tokens``, ``refusal``,
+    ``model_context_window_exceeded``) for every backend, and ``invalid_request`` for one that the provider will never answer.
+    ``detail`` is what is said with it: the category of a refusal, the words of an error. ``mended`` counts lone surrogates and control
+    characters taken out at the door.
+    """
 
     request_hash: str
     text: str
     turns: tuple[Turn, ...] = ()
     stop_reason: str = "end_turn"
+    detail: str = ""
+    mended: int = 0
     request_id: str | None = None
     usage: Usage = Usage()
 

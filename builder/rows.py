@@ -2,22 +2,86 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 from builder.library import Library
 from builder.recipe import BuildRecipe
-from builder.records import Brief, Constitution, CorpusRecord, Document, Evidence, Principle, Verdict, digest
+from builder.records import ROLE_OF, Brief, Constitution, CorpusRecord, Document, Evidence, Principle, Verdict, digest
+
+
+class SpentRow(NamedTuple):
+    """What one step cost with one model, over the whole ledger: answers, tokens (in: cached and written ones too), US dollars.
+
+    ``cost`` sums the known prices; ``unpriced`` counts the answers without one.
+    """
+
+    step: str
+    model: str
+    answers: int
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    tokens_written: int
+    tokens_written_1h: int
+    cost: float
+    unpriced: int
+
+    @property
+    def role(self) -> str:
+        """The model role that takes this step."""
+        return ROLE_OF.get(self.step, self.step)
 
 
 class Spent(NamedTuple):
-    """What this corpus has cost: answers bought, tokens written, US dollars, answers of unknown price."""
+    """What this corpus has cost so far, refused and cut answers too; and the tries that gave no answer, by kind of failure.
 
-    answers: int
-    tokens_out: int
-    cost: float
-    unpriced: int
+    ``maybe_billed`` counts those of them that the provider may have answered and billed all the same.
+    """
+
+    rows: tuple[SpentRow, ...] = ()
+    failed: Mapping[str, int] = {}
+    maybe_billed: int = 0
+
+    @property
+    def answers(self) -> int:
+        """Answers bought."""
+        return sum(row.answers for row in self.rows)
+
+    @property
+    def tokens_in(self) -> int:
+        """Tokens read, from a cache or not."""
+        return sum(row.tokens_in for row in self.rows)
+
+    @property
+    def tokens_out(self) -> int:
+        """Tokens written."""
+        return sum(row.tokens_out for row in self.rows)
+
+    @property
+    def tokens_cached(self) -> int:
+        """Tokens read from a cache."""
+        return sum(row.tokens_cached for row in self.rows)
+
+    @property
+    def cost(self) -> float:
+        """US dollars, known prices only."""
+        return math.fsum(row.cost for row in self.rows)
+
+    @property
+    def unpriced(self) -> int:
+        """Answers of unknown price."""
+        return sum(row.unpriced for row in self.rows)
+
+    @property
+    def by_role(self) -> dict[str, float]:
+        """Role -> US dollars, known prices only, in the order of the rows."""
+        found: dict[str, float] = {}
+        for row in self.rows:
+            found[row.role] = found.get(row.role, 0.0) + row.cost
+        return found
 
 
 class _Rows(NamedTuple):

@@ -11,7 +11,7 @@ from builder.tokens import count_tokens
 
 
 class Summary(NamedTuple):
-    """Counts of one build; ``tokens`` are cl100k tokens of the exported texts."""
+    """Counts of one build; ``tokens`` are cl100k tokens of the exported texts, ``cost`` is that of everything in the ledger."""
 
     written: int
     kept: int
@@ -24,12 +24,16 @@ class Summary(NamedTuple):
     principles: int
     training_grade: bool
     cost: float
+    unpriced: int
+    cost_by_role: dict[str, float]
+    maybe_billed: int
     report: Path
     data: Path
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        return {**self._asdict(), "report": str(self.report), "data": str(self.data)}
+        units = {"cost_per_kept_document": self._per(1, self.kept), "cost_per_million_kept_tokens": self._per(1e6, self.tokens)}
+        return {**self._asdict(), **units, "report": str(self.report), "data": str(self.data)}
 
     def as_text(self) -> str:
         """For people."""
@@ -37,14 +41,31 @@ class Summary(NamedTuple):
         lines = [
             f"{self.kept:,} documents, {self.tokens:,} tokens, {self.words:,} words",
             f"  written {self.written:,}, removed {self.written - self.kept:,}: {removed}",
-            f"  traits {self.traits_covered} of {self.traits}, principles {self.principles_covered} of {self.principles}, "
-            f"cost ${self.cost:.2f}",
+            f"  traits {self.traits_covered} of {self.traits}, principles {self.principles_covered} of {self.principles}",
+            f"  cost    {self._cost()}",
             f"  report  {self.report}",
             f"  corpus  {self.data}",
         ]
         if not self.training_grade:
             lines.append("  training_grade: false. The embedded writer rehearses the line; name a model to write a corpus to train on.")
         return "\n".join(lines)
+
+    def _cost(self) -> str:
+        """The bill in one line."""
+        known = f"${self.cost:,.2f}"
+        if self.unpriced:
+            known = f"at least {known}" if self.cost else "unknown"
+            known += f" ({self.unpriced:,} answers of unknown price)"
+        each, million = self._per(1, self.kept), self._per(1e6, self.tokens)
+        parts = [f"${each:,.4f} a kept document, ${million:,.2f} a million kept tokens"] if each and million else []
+        roles = [f"{role} ${cost:,.2f}" for role, cost in self.cost_by_role.items() if cost]
+        parts += [", ".join(roles)] if len(roles) > 1 else []
+        parts += [f"{self.maybe_billed:,} calls without an answer may have been billed too"] if self.maybe_billed else []
+        return "; ".join((known, *parts))
+
+    def _per(self, unit: float, whole: int) -> float | None:
+        """What ``unit`` of ``whole`` cost; ``None`` where something has no known price or nothing was kept."""
+        return None if self.unpriced or not whole else self.cost * unit / whole
 
 
 def summary(rows: BuildRows, output: Path) -> Summary:
@@ -57,7 +78,9 @@ def summary(rows: BuildRows, output: Path) -> Summary:
         tokens=sum(count_tokens([document.text for document in kept])), removed=dict(reasons.most_common()),
         traits_covered=len({document.brief.trait for document in kept}), traits=len(rows.library.traits),
         principles_covered=len({name for document in kept for name in document.brief.principles}), principles=len(normative),
-        training_grade=rows.training_grade, cost=rows.spent.cost, report=_shown(output / "report.md"), data=_shown(output / "data"),
+        training_grade=rows.training_grade, cost=rows.spent.cost, unpriced=rows.spent.unpriced,
+        cost_by_role=rows.spent.by_role, maybe_billed=rows.spent.maybe_billed,
+        report=_shown(output / "report.md"), data=_shown(output / "data"),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from builder.library import Library
 from builder.recipe import BuildRecipe
 from builder.records import Brief, Constitution, CorpusRecord, Document, Evidence, Person, Principle, Step, Turn, Usage, Verdict, digest
-from builder.rows import BuildRows, Spent
+from builder.rows import BuildRows, Spent, SpentRow
 from builder.stages.plan.factors import space
 from builder.stages.provenance import corpus_record
 
@@ -89,9 +89,13 @@ def assemble(
     known = {found.id: found for found in principles}
     records: tuple[CorpusRecord, ...] = tuple(corpus_record(found, recipe, known, [constitution], {}) for found in kept)
     briefs = [found.brief for found in documents]
-    return BuildRows(
-        recipe, library, [constitution], briefs, documents, verdicts, quotes, records, grade, Spent(len(documents), 4_000, 0.4, 0)
-    )
+    return BuildRows(recipe, library, [constitution], briefs, documents, verdicts, quotes, records, grade, spent(len(documents)))
+
+
+def spent(answers: int, unpriced: int = 0, failed: dict[str, int] | None = None, maybe_billed: int = 0) -> Spent:
+    """What ``answers`` drafts cost, a cent each but for the ``unpriced`` ones."""
+    row = SpentRow("draft", "offline/composer", answers, 200 * answers, 100 * answers, 0, 0, 0, 0.01 * (answers - unpriced), unpriced)
+    return Spent((row,), failed or {}, maybe_billed)
 
 
 def evidence(found: Document, kind: str) -> Evidence:

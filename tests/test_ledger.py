@@ -6,47 +6,43 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from desks import BRIEF
 
 from builder.errors import BildungError, Busy, UsageError
 from builder.ledger import Ledger, hold
-from builder.records import Answer, Brief, Person, Request, Turn, Usage
+from builder.records import Answer, Request, Turn, Usage, digest
 
-PERSON = Person(given="Aule", family="Ruus", pronoun="she")
-BRIEF = Brief(
-    id="story-000000-abc", position=0, seed="1", recipe="story", principles=("p-1",), trait="t", tension=None, exercised=True, what="w",
-    how="h", why="y", form="letter", role="r", identity="invented", setting="s", stakes="everyday", deliberation="d", outcome="o",
-    tone="plain", pov="first", tense="past", length="short", min_words=1, max_words=2, opening="o", ending="e", character=PERSON,
-    asker=PERSON, other=PERSON, bystander=PERSON, place="Skerrow",
-)  # fmt: skip
+H1, H2 = digest("h1"), digest("h2")
 
 
 def asked(number: int) -> Request:
-    return Request(hash=f"h{number}", document_id=f"story-{number}", step="draft", model="offline/composer", prompt_hash="p", brief=BRIEF)
+    key = digest(f"h{number}")
+    return Request(hash=key, document_id=f"story-{number}", step="draft", model="offline/composer", prompt_hash="p", brief=BRIEF)
 
 
 def answered(number: int, text: str = "Text.") -> Answer:
     usage = Usage(tokens_in=3, tokens_out=5, cost=0.25)
-    return Answer(request_hash=f"h{number}", text=text, turns=(Turn(role="user", content="Q"),), usage=usage, request_id="req_1")
+    return Answer(request_hash=digest(f"h{number}"), text=text, turns=(Turn(role="user", content="Q"),), usage=usage, request_id="req_1")
 
 
 def test_what_is_recorded_is_read_back_whole(tmp_path: Path) -> None:
     with closing(Ledger(tmp_path / "l.sqlite")) as ledger:
         ledger.record([(asked(1), answered(1, "A \u2028 line\nand 中文 \x00"))])
-        assert ledger.answers(["h1", "h2"]) == {"h1": answered(1, "A \u2028 line\nand 中文 \x00")}
+        assert ledger.answers([H1, H2]) == {H1: answered(1, "A \u2028 line\nand 中文 \x00")}
 
 
 def test_the_same_request_is_kept_once_and_the_first_answer_stands(tmp_path: Path) -> None:
     with closing(Ledger(tmp_path / "l.sqlite")) as ledger:
         ledger.record([(asked(1), answered(1, "first"))])
         ledger.record([(asked(1), answered(1, "second"))])
-        assert ledger.answers(["h1"])["h1"].text == "first"
+        assert ledger.answers([H1])[H1].text == "first"
         assert ledger.paid() == (1, 5, 0.25, 0)
 
 
 def test_thousands_are_found_across_chunks(tmp_path: Path) -> None:
     with closing(Ledger(tmp_path / "l.sqlite")) as ledger:
         ledger.record((asked(n), answered(n)) for n in range(1234))
-        assert len(ledger.known([f"h{n}" for n in range(3000)])) == 1234
+        assert len(ledger.known([digest(f"h{n}") for n in range(3000)])) == 1234
 
 
 def test_a_recorded_answer_is_on_disk_for_another_reader(tmp_path: Path) -> None:
@@ -54,15 +50,15 @@ def test_a_recorded_answer_is_on_disk_for_another_reader(tmp_path: Path) -> None
         ledger.record([(asked(1), answered(1))])
         with closing(sqlite3.connect(tmp_path / "l.sqlite")) as other:
             assert other.execute("SELECT COUNT(*) FROM answers").fetchone() == (1,)
-            assert ledger._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-            assert ledger._db.execute("PRAGMA synchronous").fetchone() == (2,)
+            assert ledger.database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            assert ledger.database.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
 def test_an_unknown_price_is_unknown_and_not_zero(tmp_path: Path) -> None:
     with closing(Ledger(tmp_path / "l.sqlite")) as ledger:
         ledger.record([(asked(1), answered(1).model_copy(update={"usage": Usage(cost=None)}))])
         assert ledger.paid().unpriced == 1
-        assert ledger.answers(["h1"])["h1"].usage.cost is None
+        assert ledger.answers([H1])[H1].usage.cost is None
 
 
 def test_a_file_that_is_no_ledger_is_one_clear_line(tmp_path: Path) -> None:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
+from builder.desk import Desk
 from builder.library import Library
-from builder.records import Answer, Request
 
 
 class Backend(Protocol):
     """What answers requests.
 
-    ``wants_turns`` says whether prompts have to be rendered for it. ``fingerprint`` names everything else that its answers depend on
-    and is part of each request's hash. ``training_grade`` is false for a writer whose text nobody should train on.
+    ``wants_turns`` says whether prompts have to be rendered for it. ``fingerprint`` names everything that its answers depend on besides
+    the request (for a remote model: provider and model, the same for live and batch) and is part of each request's hash.
+    ``training_grade`` is false for a writer whose text nobody should train on. ``window`` is how many requests it likes to be given at
+    once: 0 for one at a time as slots get free, the size of a batch otherwise.
     """
 
     wants_turns: bool
     fingerprint: str
     training_grade: bool
+    window: int
 
-    def answers(self, requests: Iterable[Request]) -> Iterator[Answer]:
-        """One answer for each request, in any order, as they come; requests are drawn lazily."""
+    async def work(self, desk: Desk) -> None:
+        """Take requests from the desk and hand answers back, in any order, until there are none left."""
         ...
 
 

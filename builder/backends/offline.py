@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import asyncio
 
 from builder.backends import BackendContext
 from builder.composer.write import Composer
+from builder.desk import Desk
 from builder.errors import UsageError, no_such
-from builder.records import Answer, Request, Usage
+from builder.records import Answer, Usage
 
 MODELS = ("composer",)
 
@@ -17,17 +18,20 @@ class Offline:
 
     wants_turns = False
     training_grade = False
+    window = 0
 
     def __init__(self, context: BackendContext) -> None:
         self._composer = Composer(context.library)
         self.fingerprint = context.library.banks_hash()
 
-    def answers(self, requests: Iterable[Request]) -> Iterator[Answer]:
+    async def work(self, desk: Desk) -> None:
         """One answer each, in order."""
-        for request in requests:
+        while (request := await desk.take()) is not None:
             written = self._composer.write(request.brief)
             tokens = len(written.text) // 4  # an estimate of the usual 4 characters a token; nothing is billed by it
-            yield Answer(request_hash=request.hash, text=written.text, turns=written.turns, usage=Usage(tokens_out=tokens, cost=0.0))
+            usage = Usage(tokens_out=tokens, cost=0.0)
+            await desk.answered(request, Answer(request_hash=request.hash, text=written.text, turns=written.turns, usage=usage))
+            await asyncio.sleep(0)  # lets Ctrl-C and finished commits through
 
 
 def open_backend(model: str, context: BackendContext) -> Offline:

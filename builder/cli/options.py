@@ -31,8 +31,9 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def overrides(
-    documents: int | None = None, models: tuple[str, ...] = (), max_cost: float | None = None, settings: tuple[str, ...] = ()
-) -> tuple[Override, ...]:
+    documents: int | None = None, models: tuple[str, ...] = (), max_cost: float | None = None, settings: tuple[str, ...] = (),
+    concurrency: int | None = None,
+) -> tuple[Override, ...]:  # fmt: skip
     """The recipe overrides that the options ask for, in order."""
     found = [Override(*_pair(setting, "--set SECTION.KEY=VALUE")) for setting in settings]
     for model in models:
@@ -42,6 +43,8 @@ def overrides(
         found.append(Override("size.documents", str(documents)))
     if max_cost is not None:
         found.append(Override("budget.max_cost", str(max_cost)))
+    if concurrency is not None:
+        found.append(Override("budget.concurrency", str(concurrency)))
     return tuple(found)
 
 

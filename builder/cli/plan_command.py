@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from builder.buying import prompts_of
+from builder.buying import rendered
 from builder.cli.options import corpus_argument, overrides, recipe_options
 from builder.errors import UsageError
 from builder.pipeline import draw_plan
@@ -25,7 +25,7 @@ def command(
     corpus: Path, documents: int | None, models: tuple[str, ...], max_cost: float | None, settings: tuple[str, ...], as_json: bool,
     briefs: bool, show: str | None,
 ) -> None:  # fmt: skip
-    """Documents, calls and coverage that a build would give. Spends nothing, writes nothing."""
+    """Documents, calls, coverage and cost of a build. Spends nothing, writes nothing, needs no key."""
     project = open_project(corpus, overrides(documents, models, max_cost, settings))
     constitutions = read_constitutions(project)
     drawn = draw_plan(project, constitutions)
@@ -33,10 +33,11 @@ def command(
         found = [brief for brief in drawn if brief.id == show or str(brief.position) == show]
         if not found:
             raise UsageError(f"no brief {show!r} in the first {len(drawn)}; 'bildung plan --briefs' lists them")
-        click.echo("\n\n".join(turn.content for turn in prompts_of(project, found[0], constitutions)))
+        asked = rendered(project, found[0], constitutions)
+        click.echo("\n\n".join(turn.content for request in asked for turn in request.turns))
     elif briefs:
         for brief in drawn:
             click.echo(brief.model_dump_json())
     else:
-        told = promise(project.recipe, project.library, constitutions, drawn)
-        click.echo(json.dumps(told._asdict(), indent=2) if as_json else told.as_text())
+        told = promise(project, constitutions, drawn)
+        click.echo(json.dumps(told.as_json(), indent=2) if as_json else told.as_text())

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from builder.report import balance, character, front, making, variety
+from builder.report import balance, character, cost, front, making, variety
 from builder.report.counted import Counted
 from builder.report.page import Section
 from builder.rows import BuildRows
@@ -51,7 +51,7 @@ def _sections(counted: Counted, output: Path, exports: Mapping[str, Path]) -> Se
         making.funnel(counted),
         making.clusters(counted),
         making.lengths(counted),
-        making.cost(counted),
+        cost.cost(counted),
         making.provenance(counted, exports, output),
         making.limits(counted),
     )

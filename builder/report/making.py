@@ -1,4 +1,4 @@
-"""How the corpus came to be: the funnel, duplicates, lengths, cost, provenance, and what this report cannot say."""
+"""How the corpus came to be: the funnel, duplicates, lengths, provenance, and what this report cannot say."""
 
 from __future__ import annotations
 
@@ -110,36 +110,6 @@ def _quantiles(label: str, counts: Sequence[int]) -> tuple[str, ...]:
         return (label, *("\u2013",) * 7)
     cuts = np.quantile(np.array(counts), (0, 0.1, 0.5, 0.9, 1))
     return (label, *(f"{cut:,.0f}" for cut in cuts), f"{np.mean(counts):,.0f}", f"{sum(counts):,}")
-
-
-def cost(counted: Counted) -> Section:
-    """What this corpus cost, and what a kept document and a million kept tokens cost."""
-    spent, tokens = counted.rows.spent, sum(counted.tokens)
-    steps = [step.usage.cost for document in counted.rows.documents for step in document.steps]
-    known = sum(price for price in steps if price is not None)
-    unknown = sum(price is None for price in steps)
-    each, million = (None, None) if unknown else (ratio(known, len(counted.kept)), ratio(1e6 * known, tokens))
-    rows = [
-        ("this build's documents", _dollars(known), unknown),
-        ("a kept document", _dollars(each), ""),
-        ("a million kept tokens", _dollars(million), ""),
-        (f"everything in the ledger, refused and cut answers too ({spent.answers:,})", _dollars(spent.cost), spent.unpriced),
-    ]
-    if not (known or unknown or spent.cost or spent.unpriced):
-        body = [f"$0.00: the writer is free ({spent.answers:,} answers in the ledger)."]
-    else:
-        body = [table(("US dollars", "known", "answers of unknown price"), rows)]
-    if unknown or spent.unpriced:
-        body.append("Some answers have no known price: the sums are lower bounds, and no unit price can be given.")
-    numbers = {
-        "known": round(known, 6), "unpriced": unknown, "per_kept_document": each, "per_million_kept_tokens": million,
-        "ledger_answers": spent.answers, "ledger_cost": round(spent.cost, 6), "ledger_unpriced": spent.unpriced,
-    }  # fmt: skip
-    return Section("cost", "Cost", body, numbers)
-
-
-def _dollars(value: float | None) -> str:
-    return "\u2013" if value is None else f"${value:,.4f}"
 
 
 def provenance(counted: Counted, exports: Mapping[str, Path], output: Path) -> Section:

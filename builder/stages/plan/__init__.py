@@ -4,6 +4,7 @@ The plan is a stream. Brief *n* depends on the seed, the library and the briefs 
 build extends the plan and changes nothing. Each recipe has its own stream, interleaved to the target mix.
 """
 
+from builder.stages.plan.again import replanner
 from builder.stages.plan.briefs import plan
 
-__all__ = ["plan"]
+__all__ = ["plan", "replanner"]

@@ -1,6 +1,4 @@
-"""``python -m builder.bench``: what a build costs in seconds and memory, stage by stage.
-
-    python -m builder.bench build --documents 200 --documents 10000
+"""``python -m builder.bench build``: what a build costs in seconds and memory, stage by stage.
 
 Runs whole builds in temporary project folders, one process each so that peak memory is its own, and prints one table.
 """
@@ -21,6 +19,7 @@ from typing import NamedTuple
 import click
 
 from builder.cli.init_command import copy_starter
+from builder.progress import Quiet
 from builder.recipe import Override
 
 
@@ -33,7 +32,7 @@ class Measured(NamedTuple):
     peak: float
 
 
-class Stopwatch:
+class Stopwatch(Quiet):
     """A ``progress.Progress`` that measures."""
 
     def __init__(self) -> None:
@@ -44,18 +43,15 @@ class Stopwatch:
         """Time one stage."""
         wall, cpu = time.perf_counter(), time.process_time()
         yield
-        self.rows.append(Measured(name, time.perf_counter() - wall, time.process_time() - cpu, _peak()))
-
-    def advance(self, steps: int = 1) -> None:
-        """Steps are not counted here."""
-
-    def say(self, line: str) -> None:
-        """Nothing is said."""
+        self.rows.append(Measured(name, time.perf_counter() - wall, time.process_time() - cpu, peak()))
 
 
-def _peak() -> float:
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used / 1024 if sys.platform != "darwin" else used / 1024**2
+def peak() -> float:
+    """Peak resident memory of this process in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count what the parent had before this process became itself
+        return int(status.read_text(encoding="ascii").partition("VmHWM:")[2].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
 
 
 def _build(documents: int, constitution: Path | None) -> list[Measured]:
@@ -71,18 +67,13 @@ def _build(documents: int, constitution: Path | None) -> list[Measured]:
         if constitution:
             (root / "constitution" / "bench.md").write_bytes(constitution.read_bytes())
             changes.append(Override("corpus.constitutions", '["constitution/bench.md"]'))
-        imported = Measured("imports", time.perf_counter() - started, time.process_time() - cpu, _peak())
+        imported = Measured("imports", time.perf_counter() - started, time.process_time() - cpu, peak())
         build(open_project(root / "corpus" / "example", tuple(changes)), watch)
-    total = Measured("all", time.perf_counter() - started, time.process_time() - cpu, _peak())
+    total = Measured("all", time.perf_counter() - started, time.process_time() - cpu, peak())
     return [imported, *watch.rows, total]
 
 
-@click.group()
-def bench() -> None:
-    """Measure this installation on this machine."""
-
-
-@bench.command("build")
+@click.command("build")
 @click.option(
     "--documents", "sizes", multiple=True, type=click.IntRange(min=1), default=(200, 2_000), show_default=True, help="May be repeated."
 )
@@ -102,7 +93,3 @@ def build_bench(sizes: tuple[int, ...], constitution: Path | None) -> None:
 def _in_own_process(documents: int, constitution: Path | None) -> list[Measured]:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_build, documents, constitution).result()
-
-
-if __name__ == "__main__":
-    bench()

@@ -1,0 +1,144 @@
+"""What a build buys: briefs become requests, and every answer is in the ledger before anyone acts on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from builder.backends import Backend
+from builder.buying.dial import Dial
+from builder.buying.kitchen import Counter, open_counter, rendered
+from builder.buying.run import Job, Run
+from builder.buying.tally import Tally
+from builder.buying.till import Till, refuse_unknown
+from builder.errors import UsageError
+from builder.ledger import Ledger
+from builder.prices import price_of
+from builder.progress import Progress
+from builder.records import Answer, Brief, Document, Request, Verdict
+from builder.stages.write import Made, making
+
+__all__ = ["Bought", "Counter", "open_counter", "rendered", "run_jobs", "write"]
+
+_READ_TOGETHER = 256  # documents whose answers are read from the ledger in one query
+
+
+class Bought(NamedTuple):
+    """What the ledger holds of a plan: documents, what the judge said, verdicts on briefs that gave none, whether the writer is fit."""
+
+    documents: tuple[Document, ...]
+    judged: tuple[Verdict, ...]
+    unwritten: tuple[Verdict, ...]
+    training_grade: bool
+
+
+def write(
+    counter: Counter, ledger: Ledger, briefs: Sequence[Brief], progress: Progress, only_known: bool = False,
+    allow_unknown_price: bool = False,
+) -> Bought:  # fmt: skip
+    """Every document of the plan: what the ledger has is read back, what it lacks is bought (``only_known`` leaves that out).
+
+    Raises what stopped the buying (``BudgetReached``, ``Interrupted`` ...) after everything that was in flight is saved.
+    """
+    paid = ledger.paid()
+    made: list[Made | None] = list(read_back(counter, ledger, briefs)) if paid.answers else [None] * len(briefs)
+    lacking = [number for number, found in enumerate(made) if found is None]
+    if only_known and len(lacking) == len(briefs):
+        raise UsageError("no document of this plan is written yet; run 'bildung build' with the same options", counter.project.corpus)
+    if lacking and not only_known:
+        done = len(briefs) - len(lacking)
+        if done:
+            progress.say(f"resuming: {done} of {len(briefs)} documents done (paid ${paid.cost:.2f}), {len(lacking)} to write")
+        wanted = [briefs[number] for number in lacking]
+        tally = Tally(progress, len(briefs), done, counter.budget.max_cost, paid.unpriced, counter.kitchen.models)
+        with progress.stage("write", len(briefs)):
+            _buy(counter, ledger, wanted, tally, allow_unknown_price)
+        with progress.stage("read back"):
+            for number, brief, found in zip(lacking, wanted, read_back(counter, ledger, wanted), strict=True):
+                made[number] = found or _unanswered(brief)
+    return _bought([row for row in made if row is not None], counter.training_grade)
+
+
+def _bought(made: Sequence[Made], training_grade: bool) -> Bought:
+    return Bought(
+        tuple(row.document for row in made if row.document),
+        tuple(row.judged for row in made if row.judged),
+        tuple(row.unwritten for row in made if row.unwritten),
+        training_grade,
+    )
+
+
+def _buy(counter: Counter, ledger: Ledger, briefs: Iterable[Brief], tally: Tally, allow_unknown_price: bool) -> None:
+    """Make every document of the briefs as far as it goes; they are drawn as there is room for them."""
+    prices = {model: price_of(model) for model in counter.backends}
+    refuse_unknown({model: price for model, price in prices.items() if counter.backends[model].wants_turns}, allow_unknown_price)
+    dial = Dial(counter.project.corpus / "recipe.toml", counter.budget.concurrency, tally.progress.warn)
+    _keep_prompts(counter, ledger)
+    till = Till(prices, counter.budget.max_cost, ledger.paid().cost)
+    jobs = (making(counter.kitchen, brief) for brief in briefs)
+    run_jobs(ledger, counter.backends, jobs, till, tally, dial.now, counter.budget.timeout)
+
+
+def run_jobs(
+    ledger: Ledger, backends: Mapping[str, Backend], jobs: Iterable[Job], till: Till, tally: Tally, concurrency: Callable[[], int],
+    timeout: float,
+) -> None:  # fmt: skip
+    """Drive generators of requests to their ends, each answered by the backend of its model; see ``Run``."""
+
+    async def go() -> None:
+        await Run(ledger, backends, iter(jobs), till, tally, concurrency, timeout).all()
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(go())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """The faster event loop where it is installed; it has no build for Windows."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def read_back(counter: Counter, ledger: Ledger, briefs: Iterable[Brief]) -> Iterator[Made | None]:
+    """What became of each brief, by the ledger; ``None`` where it lacks an answer. Nothing is bought."""
+    source = iter(briefs)
+    while chunk := list(islice(source, _READ_TOGETHER)):
+        made: list[Made | None] = [None] * len(chunk)
+        jobs = [making(counter.kitchen, brief) for brief in chunk]
+        asking = {number: next(job) for number, job in enumerate(jobs)}
+        while asking:
+            answers = ledger.answers([request.hash for request in asking.values()])
+            asking, before = {}, asking
+            for number, request in before.items():
+                following = _sent(jobs[number], answers.get(request.hash))
+                if isinstance(following, Request):
+                    asking[number] = following
+                else:
+                    made[number] = following
+        yield from made
+
+
+def _sent(job: Job, answer: Answer | None) -> Request | Made | None:
+    if answer is None:
+        job.close()
+        return None
+    try:
+        return job.send(answer)
+    except StopIteration as end:
+        made: Made = end.value
+        return made
+
+
+def _unanswered(brief: Brief) -> Made:
+    why = "its calls failed; the next build asks again"
+    return Made(None, unwritten=Verdict(document_id=brief.id, gate="write", keep=False, reason="not_answered", explanation=why))
+
+
+def _keep_prompts(counter: Counter, ledger: Ledger) -> None:
+    recipes = counter.project.library.recipes
+    prompts = [prompt for name in counter.project.recipe.mix for prompt in recipes[name].prompts] if counter.kitchen.rendered else []
+    ledger.keep_prompts({prompt.hash: f"{prompt.preamble}\n\n{prompt.text}".strip() for prompt in prompts})

@@ -1,0 +1,283 @@
+"""The ledger: what was bought, append-only, committed before anyone acts on it.
+
+One SQLite file beside ``recipe.toml``, WAL with ``synchronous=FULL``: an answer that was recorded survives ``kill -9`` and a full disk.
+The key is the request's content hash, so the same request is never bought twice. Every try is kept: finished, cut and refused answers
+with their texts (zstd-compressed) in ``answers``, failures in ``tries``. Prompts stand there once, by reference; names are numbers.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import zstandard
+from filelock import FileLock, Timeout
+
+from builder.desk import Failure
+from builder.errors import BildungError, Busy, UsageError
+from builder.ledger.journal import SCHEMA as BATCH_SCHEMA
+from builder.ledger.journal import Journal
+from builder.records import Answer, Request, Turn, Usage
+
+SCHEMA_VERSION = 2
+PAGE_BYTES = 8192  # seven answers of a story's size to a page; with SQLite's 4,096 three fit and a quarter of the file is air
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS prompts (hash TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL UNIQUE,
+    document_id TEXT NOT NULL,
+    step INTEGER NOT NULL, model INTEGER NOT NULL, prompt INTEGER NOT NULL, stop_reason INTEGER NOT NULL,
+    request_id TEXT,
+    tokens_in INTEGER, tokens_out INTEGER, tokens_cached INTEGER, tokens_written INTEGER, tokens_written_1h INTEGER,
+    cost REAL,
+    body BLOB NOT NULL
+);
+CREATE TABLE IF NOT EXISTS tries (
+    id INTEGER PRIMARY KEY,
+    hash BLOB NOT NULL, step INTEGER NOT NULL, model INTEGER NOT NULL, kind INTEGER NOT NULL, final INTEGER NOT NULL,
+    status INTEGER, request_id TEXT, message TEXT, cost REAL
+);
+CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, in_flight INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
+"""
+_INSERT = f"INSERT INTO answers VALUES (NULL{',?' * 14}) ON CONFLICT (hash) DO NOTHING"
+_COLUMNS = (
+    "hash, (SELECT name FROM names WHERE id = stop_reason), request_id, tokens_in, tokens_out, tokens_cached, tokens_written,"
+    " tokens_written_1h, cost, body"
+)
+_RESTORE = "put a copy back, or move the file away to start anew"
+_CHUNK = 500  # SQLite's default limit is 32,766 bound variables; 500 keeps statements short
+_MESSAGE = 300  # characters of a failure's message that are kept
+
+
+class PaidRow(NamedTuple):
+    """What one step of one model has cost so far; ``cost`` counts known prices only, in US dollars, ``unpriced`` the other answers."""
+
+    step: str
+    model: str
+    answers: int
+    tokens_in: int
+    tokens_out: int
+    tokens_cached: int
+    tokens_written: int
+    tokens_written_1h: int
+    cost: float
+    unpriced: int
+
+
+class Paid(NamedTuple):
+    """Totals over everything ever bought; ``cost`` counts known prices only, in US dollars."""
+
+    answers: int
+    tokens_out: int
+    cost: float
+    unpriced: int
+
+
+@contextmanager
+def hold(corpus: Path) -> Iterator[None]:
+    """Hold a corpus for one build; ``Busy`` at once when another process has it. A killed holder's lock falls with it."""
+    lock = FileLock(corpus / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise Busy(f"{corpus}: another build is at work on this corpus; wait for it, or stop it, then run this again") from error
+    except OSError as error:
+        raise BildungError(f"{corpus}: cannot be written ({error.strerror}); a build keeps its ledger there") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+class Ledger:
+    """The answers bought for one corpus. Safe to use from several threads of one process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._compress = zstandard.ZstdCompressor(level=9).compress
+        self._decompress = zstandard.ZstdDecompressor().decompress
+        self._names: dict[str, int] = {}
+        self._lock = threading.RLock()
+        with self.failures():
+            self.database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._check_version()
+            self.database.execute(f"PRAGMA page_size={PAGE_BYTES}")
+            self.database.execute("PRAGMA journal_mode=WAL")
+            self.database.execute("PRAGMA synchronous=FULL")
+            self.database.executescript(_SCHEMA + BATCH_SCHEMA)
+            self.database.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            self._names = dict(self.database.execute("SELECT name, id FROM names"))
+
+    def close(self) -> None:
+        """Close the file; everything recorded is already on disk."""
+        self.database.close()
+
+    def journal(self, price: Callable[[Usage], float | None] = lambda usage: usage.cost) -> Journal:
+        """The journal of batches, in the same file. ``price`` says what an answer cost that comes for an older plan."""
+        return Journal(self, price)
+
+    def known(self, hashes: Sequence[str]) -> set[str]:
+        """Which of these requests have been answered."""
+        rows = self._where_hash("SELECT hash FROM answers WHERE hash IN", hashes)
+        return {row[0].hex() for row in rows}
+
+    def record(self, pairs: Iterable[tuple[Request, Answer]], failures: Iterable[tuple[Request, Failure, bool]] = ()) -> None:
+        """Commit a group of answers and failed tries in one transaction; on return they are on disk."""
+        pairs, failures = list(pairs), list(failures)
+        with self.transaction():
+            self.database.executemany(_INSERT, [self._row(request, answer) for request, answer in pairs])
+            self.database.executemany(
+                f"INSERT INTO tries VALUES (NULL{',?' * 9})", [self._failed(*failed) for failed in failures]
+            )
+
+    def insert_answer(self, answer: Answer, document_id: str, step: str, model: str, prompt_hash: str) -> None:
+        """Keep an answer to a request that is known by its names only; call it inside a transaction."""
+        self.database.execute(_INSERT, self._answer_row(answer, document_id, step, model, prompt_hash))
+
+    def keep_prompts(self, prompts: Mapping[str, str]) -> None:
+        """Keep the text of each prompt once, by its hash."""
+        with self.transaction():
+            self.database.executemany("INSERT INTO prompts VALUES (?, ?) ON CONFLICT DO NOTHING", list(prompts.items()))
+
+    def prompt(self, prompt_hash: str) -> str | None:
+        """The text of a prompt that a step was told, by the hash in its provenance."""
+        with self.failures():
+            row = self.database.execute("SELECT text FROM prompts WHERE hash = ?", (prompt_hash,)).fetchone()
+        return row[0] if row else None
+
+    def answers(self, hashes: Sequence[str]) -> dict[str, Answer]:
+        """The recorded answers among these requests, by request hash."""
+        found: dict[str, Answer] = {}
+        for row in self._where_hash(f"SELECT {_COLUMNS} FROM answers WHERE hash IN", hashes):
+            key = row[0].hex()
+            try:
+                found[key] = self._answer(key, row)
+            except (zstandard.ZstdError, ValueError, KeyError, TypeError) as error:
+                raise BildungError(f"{self.path}: the answer {key[:12]} is damaged ({type(error).__name__}); {_RESTORE}") from error
+        return found
+
+    def paid(self) -> Paid:
+        """Totals over everything ever bought, failed tries that were billed too."""
+        rows = self.spent()
+        with self.failures():
+            tried = self.database.execute("SELECT COALESCE(SUM(cost), 0) FROM tries").fetchone()[0]
+        totals = (sum(row.answers for row in rows), sum(row.tokens_out for row in rows), sum(row.cost for row in rows) + tried)
+        return Paid(*totals, sum(row.unpriced for row in rows))
+
+    def spent(self) -> tuple[PaidRow, ...]:
+        """What each step of each model has cost, in order of step and model."""
+        sums = ", ".join(f"SUM({name})" for name in ("tokens_in", "tokens_out", "tokens_cached", "tokens_written", "tokens_written_1h"))
+        with self.failures():
+            rows = self.database.execute(
+                f"SELECT s.name, m.name, COUNT(*), {sums}, COALESCE(SUM(cost), 0), SUM(cost IS NULL)"
+                " FROM answers JOIN names s ON s.id = step JOIN names m ON m.id = model GROUP BY step, model ORDER BY s.name, m.name"
+            ).fetchall()
+        return tuple(PaidRow(*row) for row in rows)
+
+    def failed_tries(self) -> dict[str, int]:
+        """How many tries failed, by kind."""
+        with self.failures():
+            return dict(self.database.execute("SELECT name, COUNT(*) FROM tries JOIN names n ON n.id = kind GROUP BY kind ORDER BY name"))
+
+    def begin_run(self, in_flight: int) -> int:
+        """Note that a run begins which has at most so many live calls in flight; returns the run."""
+        with self.transaction():
+            return int(self.database.execute("INSERT INTO runs (in_flight) VALUES (?)", (in_flight,)).lastrowid or 0)
+
+    def end_run(self, run: int) -> None:
+        """Note that a run ended with nothing in flight."""
+        with self.transaction():
+            self.database.execute("UPDATE runs SET ended = 1 WHERE id = ?", (run,))
+
+    def killed_in_flight(self) -> int:
+        """At most how many live calls were in flight when runs were killed: billed perhaps, and nobody saw their answers."""
+        with self.failures():
+            return int(self.database.execute("SELECT COALESCE(SUM(in_flight), 0) FROM runs WHERE NOT ended").fetchone()[0])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction of this thread; on leaving it is on disk, on an error nothing of it is."""
+        with self._lock, self.failures():
+            self.database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self.database.in_transaction:  # a full disk has rolled back by itself
+                    self.database.execute("ROLLBACK")
+                self._names = dict(self.database.execute("SELECT name, id FROM names"))
+                raise
+            self.database.execute("COMMIT")
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Storage errors as one line; nothing that was committed before is touched."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise BildungError(f"{self.path}: {error}; {_advice(str(error))}") from error
+
+    def number(self, name: str) -> int:
+        """The number that stands for a name in this ledger's rows; call it inside a transaction."""
+        if name not in self._names:
+            self._names[name] = int(self.database.execute("INSERT INTO names (name) VALUES (?)", (name,)).lastrowid or 0)
+        return self._names[name]
+
+    def _check_version(self) -> None:
+        version = self.database.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise UsageError(f"was written by a newer bildung (ledger version {version}, this one reads {SCHEMA_VERSION})", self.path)
+        if version == 1:
+            raise UsageError("was written by an early bildung and holds free rehearsal texts only; move it away and build again", self.path)
+
+    def _where_hash(self, query: str, hashes: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        for at in range(0, len(hashes), _CHUNK):
+            chunk = [bytes.fromhex(key) for key in hashes[at : at + _CHUNK]]
+            with self._lock, self.failures():
+                rows = self.database.execute(f"{query} ({','.join('?' * len(chunk))})", chunk).fetchall()
+            yield from rows
+
+    def _row(self, request: Request, answer: Answer) -> tuple[object, ...]:
+        return self._answer_row(answer, request.document_id, request.step, request.model, request.prompt_hash)
+
+    def _answer_row(self, answer: Answer, document_id: str, step: str, model: str, prompt_hash: str) -> tuple[object, ...]:
+        more: dict[str, object] = {"turns": [turn.model_dump() for turn in answer.turns]} if answer.turns else {}
+        more |= {"detail": answer.detail} if answer.detail else {}
+        more |= {"mended": answer.mended} if answer.mended else {}
+        body = json.dumps({"text": answer.text, **more}, ensure_ascii=True) if more else json.dumps(answer.text)
+        usage = answer.usage
+        return (
+            bytes.fromhex(answer.request_hash), document_id, self.number(step), self.number(model), self.number(prompt_hash),
+            self.number(answer.stop_reason), answer.request_id, usage.tokens_in, usage.tokens_out, usage.tokens_cached,
+            usage.tokens_written, usage.tokens_written_1h, usage.cost, self._compress(body.encode()),
+        )  # fmt: skip
+
+    def _failed(self, request: Request, failure: Failure, final: bool) -> tuple[object, ...]:
+        step, model, kind = (self.number(name) for name in (request.step, request.model, failure.kind))
+        cost = failure.usage.cost if failure.usage else None
+        key, message = bytes.fromhex(request.hash), failure.message[:_MESSAGE].encode("utf-8", "replace").decode()
+        return key, step, model, kind, final, failure.status, failure.request_id, message, cost
+
+    def _answer(self, key: str, row: tuple[Any, ...]) -> Answer:
+        body = json.loads(self._decompress(row[9]))
+        body = {"text": body} if isinstance(body, str) else body
+        names = ("tokens_in", "tokens_out", "tokens_cached", "tokens_written", "tokens_written_1h", "cost")
+        turns = tuple(Turn(**turn) for turn in body.get("turns", ()))
+        return Answer(
+            request_hash=key, text=body["text"], turns=turns, stop_reason=row[1], detail=body.get("detail", ""),
+            mended=body.get("mended", 0), request_id=row[2], usage=Usage(**dict(zip(names, row[3:9], strict=True))),
+        )  # fmt: skip
+
+
+def _advice(fault: str) -> str:
+    if "full" in fault or "disk I/O" in fault:
+        return "free some space and run this again; what is paid for is kept"
+    if "unable to open" in fault or "readonly" in fault:
+        return "check the file and its permissions"
+    return _RESTORE

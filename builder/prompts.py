@@ -1,0 +1,69 @@
+"""Prompts as people write them: a folder a recipe, a Markdown file a step, its role and output grammar in the front matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, cast, get_args
+
+from builder.errors import UsageError, no_such
+from builder.markdown import checked, read_page
+from builder.records import ROLE_OF, StepName, digest
+
+Grammar = Mapping[str, str | tuple[str, ...]]  # field -> "text", a range such as "0..7", or the words to choose from
+
+
+class Prompt(NamedTuple):
+    """One step of a recipe as told to a model: Markdown with ``{name}`` variables.
+
+    ``preamble`` is told first, the same for every document of a recipe, so that a provider can cache it. ``output`` is ``text``,
+    ``turns`` or the grammar of a structured answer; ``inside`` names the tag that the output stands in, where notes go before it.
+    """
+
+    step: StepName
+    role: str
+    inputs: tuple[str, ...]
+    text: str
+    hash: str
+    preamble: str = ""
+    output: str | Grammar = "text"
+    inside: str = ""
+
+
+class Recipe(NamedTuple):
+    """A kind of document: its description, the axes its briefs vary, and its steps in order."""
+
+    id: str
+    description: str
+    prompts: tuple[Prompt, ...]
+
+
+def read_recipe(path: Path) -> Recipe:
+    """One recipe from its ``recipe.md`` and the prompts beside it."""
+    page = read_page(path)
+    meta = checked(page.meta, {"description": "", "steps": ["draft"]}, path, 2)
+    if "draft" not in meta["steps"]:
+        raise UsageError("steps must hold draft", path, 2)
+    prompts = tuple(_prompt(path.parent, step) for step in meta["steps"])
+    return Recipe(path.parent.name, meta["description"], prompts)
+
+
+def _prompt(folder: Path, step: str) -> Prompt:
+    if step not in get_args(StepName):
+        raise UsageError(no_such("step", step, get_args(StepName)), folder / "recipe.md", 2)
+    preamble = folder / "preamble.md"
+    return read_prompt(folder / f"{step}.md", cast(StepName, step), read_page(preamble).body.strip() if preamble.is_file() else "")
+
+
+def read_prompt(path: Path, step: StepName, preamble: str = "") -> Prompt:
+    """One prompt; its front matter gives role, inputs and output grammar."""
+    page = read_page(path)
+    output = page.meta.get("output", "text")
+    fields = output.items() if isinstance(output, dict) else ()
+    grammar = {name: tuple(kind) if isinstance(kind, list) else str(kind) for name, kind in fields}
+    if not grammar and output not in ("text", "turns"):
+        raise UsageError(f"output is {output!r}; write text, turns, or a field on each line below it", path, 2)
+    meta = checked({**page.meta, "output": ""}, {"role": ROLE_OF[step], "inputs": [], "output": "", "inside": ""}, path, 2)
+    text, inside = page.body.strip(), meta["inside"]
+    key = digest("\0".join((preamble, page.body)) if preamble else page.body, 16)
+    return Prompt(step, meta["role"], tuple(meta["inputs"]), text, key, preamble, grammar or output, inside)
