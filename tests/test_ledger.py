@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from desks import BRIEF
 
+from builder.desk import Failure
 from builder.errors import BildungError, Busy, UsageError
 from builder.ledger import Ledger, hold
 from builder.records import Answer, Request, Turn, Usage, digest
@@ -94,3 +95,12 @@ def test_a_second_build_is_refused_and_a_killed_holder_is_no_obstacle(tmp_path: 
     holder.join()
     with hold(tmp_path):
         pass
+
+
+def test_a_document_has_its_history(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path / "l.sqlite")) as ledger:
+        ledger.record([(asked(1), answered(1))], [(asked(1), Failure("overloaded", "Overloaded", 529, request_id="req_0"), False)])
+        ledger.record([(asked(2), answered(2))])
+        answer, failed = ledger.history("story-1")
+        assert answer == ("draft", "offline/composer", "end_turn", "req_1", 3, 5, 0.25)
+        assert (failed.outcome, failed.request_id) == ("overloaded: Overloaded", "req_0")

@@ -5,16 +5,23 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from builder import __version__
+from builder.buying import rendered
 from builder.cli.options import corpus_argument
 from builder.errors import BildungError
-from builder.project import open_project, read_constitutions
+from builder.pipeline import draw_plan
+from builder.project import Project, open_project, read_constitutions
+from builder.records import Constitution
 
-_LIBRARIES = ("click", "markdown-it-py", "spacy", "datasketch", "datasets", "langchain-core", "pydantic", "coverwise", "matplotlib")
+_LIBRARIES = (
+    "click", "markdown-it-py", "spacy", "datasketch", "datasets", "anthropic", "langchain", "genai-prices", "pydantic", "coverwise",
+    "matplotlib",
+)  # fmt: skip
 
 
 @click.command("doctor")
@@ -43,6 +50,21 @@ def _faults(corpus: Path) -> list[str]:
         click.echo(f"{corpus}: {principles} principles, {len(library.traits)} traits, {len(library.tensions)} tensions, "
                    f"{len(library.forms)} forms, {len(library.roles)} roles, {len(library.settings)} settings, "
                    f"{sum(map(len, library.people.values())):,} names")  # fmt: skip
+        return [*found, *_prompt_faults(project, constitutions)]
     except BildungError as error:
         return [str(error)]
+
+
+def _prompt_faults(project: Project, constitutions: Sequence[Constitution]) -> list[str]:
+    """Every prompt of every recipe rendered once, as if each role had a model."""
+    roles = dict.fromkeys(("writer", "rewriter", "judge"), "any/model")
+    models = project.recipe.models.model_copy(update=roles)
+    project = project._replace(recipe=project.recipe.model_copy(update={"models": models}))
+    firsts = {brief.recipe: brief for brief in reversed(draw_plan(project, constitutions))}
+    found = []
+    for brief in firsts.values():
+        try:
+            rendered(project, brief, constitutions)
+        except BildungError as error:
+            found.append(str(error))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 
 from builder.cli.options import corpus_argument
 from builder.errors import UsageError
+from builder.ledger import Event, Ledger
 from builder.project import open_project, principles_of, read_constitutions
 
 
@@ -17,7 +19,10 @@ from builder.project import open_project, principles_of, read_constitutions
 @click.argument("identifier", metavar="ID")
 @corpus_argument
 def command(identifier: str, corpus: Path) -> None:
-    """Everything known about one document (its brief, each gate's verdict, its evidence) or one principle (text, lines, documents)."""
+    """Everything known about one document or one principle.
+
+    Of a document: its brief, each gate's verdict, its evidence, each call that made it; of a principle: text, lines, documents.
+    """
     project = open_project(corpus)
     principles = {principle.id: principle for principle in principles_of(read_constitutions(project))}
     briefs = {row["id"]: row for row in _rows(project.output / "briefs.jsonl")}
@@ -36,6 +41,17 @@ def command(identifier: str, corpus: Path) -> None:
     for quote in _rows(project.output / "evidence.jsonl"):
         if quote["document_id"] == identifier:
             click.echo(f"{quote['kind']} {quote['trait']}: {quote['quote']}")
+    for event in _history(corpus, identifier):
+        cost = "unknown" if event.cost is None else f"${event.cost:.6f}"
+        told = f"{event.tokens_in:,} tokens in, {event.tokens_out:,} out, {cost}"
+        click.echo(f"{event.step} by {event.model}: {event.outcome}, {told}, request {event.request_id or '-'}")
+
+
+def _history(corpus: Path, identifier: str) -> tuple[Event, ...]:
+    if not (corpus / "ledger.sqlite").is_file():
+        return ()
+    with closing(Ledger(corpus / "ledger.sqlite")) as ledger:
+        return ledger.history(identifier)
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -41,12 +41,13 @@ CREATE TABLE IF NOT EXISTS answers (
 );
 CREATE TABLE IF NOT EXISTS tries (
     id INTEGER PRIMARY KEY,
-    hash BLOB NOT NULL, step INTEGER NOT NULL, model INTEGER NOT NULL, kind INTEGER NOT NULL, final INTEGER NOT NULL,
-    status INTEGER, request_id TEXT, message TEXT, cost REAL
+    hash BLOB NOT NULL, document_id TEXT NOT NULL, step INTEGER NOT NULL, model INTEGER NOT NULL,
+    kind INTEGER NOT NULL, final INTEGER NOT NULL, status INTEGER, request_id TEXT, message TEXT, cost REAL
 );
 CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, in_flight INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
 """
-_INSERT = f"INSERT INTO answers VALUES (NULL{',?' * 14}) ON CONFLICT (hash) DO NOTHING"
+_VALUES = f"(NULL{',?' * 14})"
+_TOGETHER = 64  # rows to one statement: every statement hands Python's lock over twice, which the event loop feels
 _COLUMNS = (
     "hash, (SELECT name FROM names WHERE id = stop_reason), request_id, tokens_in, tokens_out, tokens_cached, tokens_written,"
     " tokens_written_1h, cost, body"
@@ -69,6 +70,18 @@ class PaidRow(NamedTuple):
     tokens_written_1h: int
     cost: float
     unpriced: int
+
+
+class Event(NamedTuple):
+    """One answer or failed try of a document, as the ledger has it; ``cost`` is in US dollars, ``None`` when it is not known."""
+
+    step: str
+    model: str
+    outcome: str
+    request_id: str | None
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
 
 
 class Paid(NamedTuple):
@@ -101,7 +114,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._compress = zstandard.ZstdCompressor(level=9).compress
+        self._compressor = zstandard.ZstdCompressor(level=6)
         self._decompress = zstandard.ZstdDecompressor().decompress
         self._names: dict[str, int] = {}
         self._lock = threading.RLock()
@@ -132,14 +145,14 @@ class Ledger:
         """Commit a group of answers and failed tries in one transaction; on return they are on disk."""
         pairs, failures = list(pairs), list(failures)
         with self.transaction():
-            self.database.executemany(_INSERT, [self._row(request, answer) for request, answer in pairs])
+            self._insert([(answer, request.document_id, request.step, request.model, request.prompt_hash) for request, answer in pairs])
             self.database.executemany(
-                f"INSERT INTO tries VALUES (NULL{',?' * 9})", [self._failed(*failed) for failed in failures]
+                f"INSERT INTO tries VALUES (NULL{',?' * 10})", [self._failed(*failed) for failed in failures]
             )
 
     def insert_answer(self, answer: Answer, document_id: str, step: str, model: str, prompt_hash: str) -> None:
         """Keep an answer to a request that is known by its names only; call it inside a transaction."""
-        self.database.execute(_INSERT, self._answer_row(answer, document_id, step, model, prompt_hash))
+        self._insert([(answer, document_id, step, model, prompt_hash)])
 
     def keep_prompts(self, prompts: Mapping[str, str]) -> None:
         """Keep the text of each prompt once, by its hash."""
@@ -185,6 +198,21 @@ class Ledger:
         """How many tries failed, by kind."""
         with self.failures():
             return dict(self.database.execute("SELECT name, COUNT(*) FROM tries JOIN names n ON n.id = kind GROUP BY kind ORDER BY name"))
+
+    def history(self, document_id: str) -> tuple[Event, ...]:
+        """Every answer and every failed try of one document, answers first, each in the order in which it was recorded."""
+        with self.failures():
+            answers = self.database.execute(
+                "SELECT s.name, m.name, r.name, request_id, tokens_in, tokens_out, cost FROM answers JOIN names s ON s.id = step"
+                " JOIN names m ON m.id = model JOIN names r ON r.id = stop_reason WHERE document_id = ? ORDER BY answers.id",
+                (document_id,),
+            ).fetchall()
+            tries = self.database.execute(
+                "SELECT s.name, m.name, k.name || ': ' || message, request_id, 0, 0, cost FROM tries JOIN names s ON s.id = step"
+                " JOIN names m ON m.id = model JOIN names k ON k.id = kind WHERE document_id = ? ORDER BY tries.id",
+                (document_id,),
+            ).fetchall()
+        return tuple(Event(*row) for row in (*answers, *tries))
 
     def begin_run(self, in_flight: int) -> int:
         """Note that a run begins which has at most so many live calls in flight; returns the run."""
@@ -243,26 +271,27 @@ class Ledger:
                 rows = self.database.execute(f"{query} ({','.join('?' * len(chunk))})", chunk).fetchall()
             yield from rows
 
-    def _row(self, request: Request, answer: Answer) -> tuple[object, ...]:
-        return self._answer_row(answer, request.document_id, request.step, request.model, request.prompt_hash)
+    def _insert(self, rows: Sequence[tuple[Answer, str, str, str, str]]) -> None:
+        """Rows of ``answers``, from an answer and its document, step, model and prompt hash; a hash that stands there already stays."""
+        for at in range(0, len(rows), _TOGETHER):
+            group = rows[at : at + _TOGETHER]
+            bodies = self._compressor.multi_compress_to_buffer([_body(answer) for answer, *_ in group])
+            values = [value for row, body in zip(group, bodies, strict=True) for value in (*self._columns(*row), body.tobytes())]
+            sql = f"INSERT INTO answers VALUES {','.join([_VALUES] * len(group))} ON CONFLICT (hash) DO NOTHING"
+            self.database.execute(sql, values)
 
-    def _answer_row(self, answer: Answer, document_id: str, step: str, model: str, prompt_hash: str) -> tuple[object, ...]:
-        more: dict[str, object] = {"turns": [turn.model_dump() for turn in answer.turns]} if answer.turns else {}
-        more |= {"detail": answer.detail} if answer.detail else {}
-        more |= {"mended": answer.mended} if answer.mended else {}
-        body = json.dumps({"text": answer.text, **more}, ensure_ascii=True) if more else json.dumps(answer.text)
+    def _columns(self, answer: Answer, document_id: str, *names: str) -> tuple[object, ...]:
         usage = answer.usage
         return (
-            bytes.fromhex(answer.request_hash), document_id, self.number(step), self.number(model), self.number(prompt_hash),
-            self.number(answer.stop_reason), answer.request_id, usage.tokens_in, usage.tokens_out, usage.tokens_cached,
-            usage.tokens_written, usage.tokens_written_1h, usage.cost, self._compress(body.encode()),
+            bytes.fromhex(answer.request_hash), document_id, *map(self.number, (*names, answer.stop_reason)), answer.request_id,
+            usage.tokens_in, usage.tokens_out, usage.tokens_cached, usage.tokens_written, usage.tokens_written_1h, usage.cost,
         )  # fmt: skip
 
     def _failed(self, request: Request, failure: Failure, final: bool) -> tuple[object, ...]:
         step, model, kind = (self.number(name) for name in (request.step, request.model, failure.kind))
         cost = failure.usage.cost if failure.usage else None
         key, message = bytes.fromhex(request.hash), failure.message[:_MESSAGE].encode("utf-8", "replace").decode()
-        return key, step, model, kind, final, failure.status, failure.request_id, message, cost
+        return key, request.document_id, step, model, kind, final, failure.status, failure.request_id, message, cost
 
     def _answer(self, key: str, row: tuple[Any, ...]) -> Answer:
         body = json.loads(self._decompress(row[9]))
@@ -273,6 +302,14 @@ class Ledger:
             request_hash=key, text=body["text"], turns=turns, stop_reason=row[1], detail=body.get("detail", ""),
             mended=body.get("mended", 0), request_id=row[2], usage=Usage(**dict(zip(names, row[3:9], strict=True))),
         )  # fmt: skip
+
+
+def _body(answer: Answer) -> bytes:
+    """What is kept compressed: the text alone, or with whatever else came."""
+    more: dict[str, object] = {"turns": [turn.model_dump() for turn in answer.turns]} if answer.turns else {}
+    more |= {"detail": answer.detail} if answer.detail else {}
+    more |= {"mended": answer.mended} if answer.mended else {}
+    return json.dumps({"text": answer.text, **more} if more else answer.text).encode()
 
 
 def _advice(fault: str) -> str:
