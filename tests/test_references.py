@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,15 @@ def test_no_two_begin_or_end_alike() -> None:
     for end in (slice(0, 5), slice(-5, None)):
         words = [tuple(page.body.split()[end]) for page in PAGES.values()]
         assert len(set(words)) == len(words)
+
+
+def test_the_passages_are_enough_of_every_label_for_every_trait(library: Library) -> None:
+    rows = tomllib.loads((FOLDER / "passages.toml").read_text(encoding="utf-8"))["passage"]
+    assert len({row["id"] for row in rows}) == len(rows) >= 150
+    assert all(set(row) == {"id", "trait", "label", "text", "why"} and 25 <= len(row["text"].split()) <= 115 for row in rows)
+    counts = Counter((row["trait"], row["label"]) for row in rows)
+    assert min(counts[trait, label] for trait in library.traits for label in ("shown", "named", "near_miss")) >= 3
+    assert {trait for trait, _ in counts} == set(library.traits)
 
 
 def _text(page: Page) -> str:
