@@ -71,15 +71,15 @@ def sample(project: Project, count: int, progress: Progress | None = None, allow
 
 @contextmanager
 def _opened(project: Project, progress: Progress) -> Iterator[tuple[Counter, Ledger, tuple[Constitution, ...], tuple[Brief, ...]]]:
-    """The corpus held for one build: models, ledger, constitutions and plan. Faults in what was asked for show before a ledger begins."""
+    """The corpus held for one build: models, ledger, constitutions and plan. A model that cannot be opened shows before a ledger begins."""
     stay_inside(project)
     with hold(project.corpus):
         with progress.stage("principles"):
             constitutions = read_constitutions(project)
         counter = open_counter(project, constitutions)
-        with progress.stage("plan"):
-            briefs = draw_plan(project, constitutions)
         with closing(Ledger(project.corpus / "ledger.sqlite")) as ledger:
+            with progress.stage("plan"):
+                briefs = draw_plan(project, constitutions)
             yield counter, ledger, constitutions, briefs
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -52,6 +52,9 @@ class ModelsSection(Section):
     writer: str = Field("offline/composer", description="needs no key and no download, so that a first build always works")
     rewriter: str = Field("", description="the embedded writer has nothing to gain from a rewrite")
     judge: str = Field("", description="no judge without a model: the report marks what is missing")
+    constitution: Literal["whole", "outline"] = Field(
+        "whole", description="what each call is told of it besides its own principle; providers cache the whole, small contexts lack room"
+    )
 
     @model_validator(mode="after")
     def _only_roles_that_act(self) -> ModelsSection:

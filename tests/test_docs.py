@@ -14,6 +14,7 @@ import click
 import pytest
 
 from builder import plugins
+from builder.bench.provider import Settings, provider
 from builder.cli import COMMANDS, cli
 
 ROOT = Path(__file__).parent.parent
@@ -173,6 +174,25 @@ def test_the_lines_for_your_own_constitution_run(tmp_path: Path) -> None:
     assert ran == ["init", "principles", "build"]
     report = (folder / "output/example/report.md").read_text(encoding="utf-8")
     assert "constitution/mine.md" in report
+
+
+def test_the_lines_for_a_model_run(
+    project_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project_folder)
+    ran = []
+    with provider(Settings(answer_tokens=300)) as simulated:
+        monkeypatch.setenv("ANTHROPIC_BASE_URL", simulated.url)
+        for line in block("## Bring a model").split("\n"):
+            if line.startswith("export "):
+                monkeypatch.setenv(line.split()[1].partition("=")[0], "any")
+            for arguments in commands_in(line):
+                assert cli.main([*arguments, *FEWER], prog_name="bildung", standalone_mode=False) is None
+                ran.append((arguments[0], simulated.bill().answers, capsys.readouterr().out))
+    plan, sample, build = ran
+    assert plan[:2] == ("plan", 0) and "expected" in plan[2]
+    assert sample[0] == "build" and sample[1] >= 10 and "with 95 % confidence" in sample[2]
+    assert build[0] == "build" and build[1] > sample[1] and "training_grade" not in build[2]
 
 
 # The whole line, as a stranger would paste it

@@ -24,7 +24,7 @@ from ran import Ran, Run
 from builder.errors import BildungError, UsageError
 from builder.ledger import Ledger
 from builder.library import Library
-from builder.records import Answer, Request
+from builder.records import Answer, Request, digest
 
 ROOT = Path(__file__).parent.parent
 CORPUS = "corpus/example"
@@ -286,15 +286,16 @@ def test_a_damaged_ledger_is_left_as_it_is(folder: Path, bildung: Run, data: byt
 
 @pytest.mark.parametrize("body", [b"\0", "text", zstandard.compress(b"hello"), zstandard.compress(b'{"x": 1}')])
 def test_a_damaged_answer_is_named(tmp_path: Path, body: bytes | str) -> None:
-    told: dict[str, Any] = {"hash": "h1", "document_id": "d1", "step": "draft", "model": "m", "prompt_hash": "p"}
+    key = digest("h1")
+    told: dict[str, Any] = {"hash": key, "document_id": "d1", "step": "draft", "model": "m", "prompt_hash": "p"}
     asked = Request.model_construct(**told)
     with closing(Ledger(tmp_path / "l.sqlite")) as ledger:
-        ledger.record([(asked, Answer(request_hash="h1", text="Text."))])
+        ledger.record([(asked, Answer(request_hash=key, text="Text."))])
         with closing(sqlite3.connect(tmp_path / "l.sqlite")) as other:
             other.execute("UPDATE answers SET body = ?", (body,))
             other.commit()
-        with pytest.raises(BildungError, match="the answer h1 is damaged"):
-            ledger.answers(["h1"])
+        with pytest.raises(BildungError, match=f"the answer {key[:12]} is damaged"):
+            ledger.answers([key])
 
 
 def test_a_message_stays_on_one_line(folder: Path, bildung: Run) -> None:

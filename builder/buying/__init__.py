@@ -18,7 +18,7 @@ from builder.ledger import Ledger
 from builder.prices import price_of
 from builder.progress import Progress
 from builder.records import Answer, Brief, Document, Request, Verdict
-from builder.stages.write import Made, making
+from builder.stages.write import Made, making, preflight
 
 __all__ = ["Bought", "Counter", "open_counter", "rendered", "run_jobs", "write"]
 
@@ -49,7 +49,7 @@ def write(
         raise UsageError("no document of this plan is written yet; run 'bildung build' with the same options", counter.project.corpus)
     if lacking and not only_known:
         done = len(briefs) - len(lacking)
-        if done:
+        if paid.answers:
             progress.say(f"resuming: {done} of {len(briefs)} documents done (paid ${paid.cost:.2f}), {len(lacking)} to write")
         wanted = [briefs[number] for number in lacking]
         tally = Tally(progress, len(briefs), done, counter.budget.max_cost, paid.unpriced, counter.kitchen.models)
@@ -70,15 +70,26 @@ def _bought(made: Sequence[Made], training_grade: bool) -> Bought:
     )
 
 
-def _buy(counter: Counter, ledger: Ledger, briefs: Iterable[Brief], tally: Tally, allow_unknown_price: bool) -> None:
+def _buy(counter: Counter, ledger: Ledger, briefs: Sequence[Brief], tally: Tally, allow_unknown_price: bool) -> None:
     """Make every document of the briefs as far as it goes; they are drawn as there is room for them."""
     prices = {model: price_of(model) for model in counter.backends}
     refuse_unknown({model: price for model, price in prices.items() if counter.backends[model].wants_turns}, allow_unknown_price)
+    preflight(counter.kitchen, briefs)
+    _tell_of_other_batches(counter, ledger, tally.progress)
     dial = Dial(counter.project.corpus / "recipe.toml", counter.budget.concurrency, tally.progress.warn)
     _keep_prompts(counter, ledger)
-    till = Till(prices, counter.budget.max_cost, ledger.paid().cost)
+    till = Till(prices, counter.budget.max_cost, ledger.paid().cost, ledger.doubtful())
     jobs = (making(counter.kitchen, brief) for brief in briefs)
     run_jobs(ledger, counter.backends, jobs, till, tally, dial.now, counter.budget.timeout)
+
+
+def _tell_of_other_batches(counter: Counter, ledger: Ledger, progress: Progress) -> None:
+    for model, (batches, requests) in ledger.journal().lying().items():
+        if model not in counter.backends:
+            progress.warn(
+                f"{requests} requests lie at the provider in batches ({batches} of {model}) and will be billed; this build names other"
+                " models and does not collect them: what it needs of them it buys again"
+            )
 
 
 def run_jobs(

@@ -42,7 +42,10 @@ class Dial:
             self._say(f"concurrency is {written} from now on")
 
     def _stamp(self) -> int:
-        return self._path.stat().st_mtime_ns if self._path.is_file() else 0
+        try:
+            return self._path.stat().st_mtime_ns
+        except OSError:  # gone for a moment, as editors save
+            return 0
 
     def _read(self) -> int | None:
         try:

@@ -10,29 +10,30 @@ from collections.abc import Callable
 
 from builder.desk import Failure
 from builder.errors import BildungError
-from builder.ledger import Ledger
+from builder.ledger import Failed, Ledger
 from builder.records import Answer, Request
 
 GROUP_SECONDS = 0.01  # gathered before a commit: with the commit itself, well under the 20 ms that a kill may cost
 BACKLOG = 512  # answers waiting for the disk, beyond which writers wait
 
 Bought = tuple[Request, Answer]
-Failed = tuple[Request, Failure, bool]
 
 
 class Keeper:
     """Commits answers off the event loop.
 
-    ``committed`` is called on the loop with each group that is on disk, ``broken`` when nothing more can be written.
+    ``committed`` is called on the loop with each group that is on disk, ``broken`` when one could not be written. What could not is tried
+    again with what comes after it, and once more in the end: by then there may be room.
     """
 
-    def __init__(self, ledger: Ledger, committed: Callable[[list[Bought]], None], broken: Callable[[BildungError], None]) -> None:
+    def __init__(self, ledger: Ledger, committed: Callable[[list[Bought]], None], broken: Callable[[BaseException], None]) -> None:
         self._ledger = ledger
         self._committed = committed
         self._broken = broken
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[Bought | Failed | asyncio.Future[None] | None] = queue.SimpleQueue()
-        self._fault: BildungError | None = None
+        self._fault: BaseException | None = None
+        self.unsaved = 0  # answers that found no room, when all is over
         self._marks: set[asyncio.Future[None]] = set()
         self._room = asyncio.Event()
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
@@ -45,9 +46,9 @@ class Keeper:
             self._room.clear()
             await self._room.wait()
 
-    def keep_failure(self, request: Request, failure: Failure, final: bool) -> None:
-        """Have a failed try noted."""
-        self._queue.put((request, failure, final))
+    def keep_failure(self, request: Request, failure: Failure, final: bool, doubt: float) -> None:
+        """Have a failed try noted, and what it may have cost."""
+        self._queue.put((request, failure, final, doubt))
 
     async def saved(self) -> None:
         """Wait until everything handed over so far is on disk; raises what keeps it from getting there."""
@@ -64,36 +65,43 @@ class Keeper:
         await asyncio.to_thread(self._thread.join)
 
     def _work(self) -> None:
-        going = True
+        going, rows = True, list[Bought | Failed]()
         while going:
             group = [self._queue.get()]
             if group[0] is not None:
                 time.sleep(GROUP_SECONDS)
             group += [self._queue.get_nowait() for _ in range(self._queue.qsize())]
             going = None not in group
-            rows = [row for row in group if isinstance(row, tuple)]
+            rows += [row for row in group if isinstance(row, tuple)]
             answers = [row for row in rows if len(row) == 2]
+            self.unsaved = len(answers)
             try:
                 if rows:
-                    self._ledger.record(answers, [row for row in rows if len(row) == 3])
+                    self._ledger.record(answers, [row for row in rows if len(row) > 2])
             except BildungError as error:
                 self._loop.call_soon_threadsafe(self._fail, error)
-                return
+                continue
+            except BaseException as error:
+                self._loop.call_soon_threadsafe(self._fail, error)
+                raise
+            rows, self.unsaved = [], 0
             self._loop.call_soon_threadsafe(self._done, answers, [mark for mark in group if isinstance(mark, asyncio.Future)])
 
     def _done(self, answers: list[Bought], marks: list[asyncio.Future[None]]) -> None:
         self._room.set()
-        if answers:
-            self._committed(answers)
         for mark in marks:
             self._marks.discard(mark)
             if not mark.done():
                 mark.set_result(None)
+        if answers:
+            self._committed(answers)
 
-    def _fail(self, error: BildungError) -> None:
-        self._fault = error
+    def _fail(self, error: BaseException) -> None:
+        first, self._fault = self._fault is None, error
         self._room.set()
         for mark in self._marks:
             if not mark.done():
                 mark.set_exception(error)
-        self._broken(error)
+        self._marks.clear()
+        if first:
+            self._broken(error)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from builder import plugins
 from builder.backends import Backend, BackendContext, split_model
+from builder.errors import UsageError
 from builder.project import Project, principles_of
 from builder.recipe import BudgetSection
 from builder.records import Brief, Constitution, Request
@@ -30,13 +31,20 @@ class Counter(NamedTuple):
 
     @property
     def training_grade(self) -> bool:
-        """Whether the writer's text is fit to train on."""
-        return self.backends[self.project.recipe.models.writer].training_grade
+        """Whether what the writer and the rewriter leave is fit to train on."""
+        models = self.project.recipe.models
+        return all(self.backends[model].training_grade for model in (models.writer, models.rewriter) if model)
 
 
 def open_counter(project: Project, constitutions: Sequence[Constitution]) -> Counter:
     """Open every model that the recipe names; faults in names, keys and files show here, before anything is spent."""
-    backends = {model: _open_backend(project, model) for model in dict.fromkeys(_models(project).values())}
+    models = _models(project)
+    if "writer" not in models:
+        raise UsageError("models.writer is empty; name a model, or offline/composer")
+    backends = {model: _open_backend(project, model) for model in dict.fromkeys(models.values())}
+    for role in ("rewriter", "judge"):
+        if role in models and not backends[models[role]].wants_turns:
+            raise UsageError(f"models.{role} is {models[role]}, which writes from briefs and reads no text; leave it empty or name a model")
     return Counter(project, backends, _kitchen(project, constitutions, backends))
 
 
@@ -65,7 +73,7 @@ def _kitchen(project: Project, constitutions: Sequence[Constitution], backends: 
     return Kitchen(
         library=project.library,
         principles={principle.id: principle for principle in principles_of(constitutions)},
-        constitution=_as_text(constitutions),
+        constitution=_as_text(constitutions, project.recipe.models.constitution == "outline"),
         models=models,
         fingerprints={role: backends[model].fingerprint if backends else model for role, model in models.items()},
         rendered=frozenset(role for role, model in models.items() if backends is None or backends[model].wants_turns),
@@ -73,13 +81,13 @@ def _kitchen(project: Project, constitutions: Sequence[Constitution], backends: 
     )
 
 
-def _as_text(constitutions: Sequence[Constitution]) -> str:
-    """The constitutions as a model reads them: every principle below its headings, in source order."""
+def _as_text(constitutions: Sequence[Constitution], outline: bool) -> str:
+    """The constitutions as a model reads them: every principle below its headings, in source order; or the headings alone."""
     told: list[str] = []
     above: tuple[str, ...] = ()
     for principle in principles_of(constitutions):
         if principle.heading_path != above:
             above = principle.heading_path
             told.append(f"{'#' * min(len(above), 6)} {above[-1]}" if above else "")
-        told.append(principle.text)
-    return "\n\n".join(part for part in told if part)
+        told.append("" if outline else principle.text)
+    return ("\n" if outline else "\n\n").join(part for part in told if part)

@@ -8,16 +8,14 @@ so that a plan of a million briefs needs no more memory than one of a thousand.
 from __future__ import annotations
 
 import asyncio
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 
 from builder.backends import Backend
 from builder.buying.keeper import Bought, Keeper
+from builder.buying.signals import interruptible
 from builder.buying.tally import Tally
 from builder.buying.till import Till
 from builder.desk import MAYBE_BILLED, BatchJournal, Failure
@@ -100,8 +98,9 @@ class Run:
         self._ledger, self._backends, self._till = ledger, backends, till
         self._jobs = jobs
         self._open: dict[str, list[Job]] = {}  # request hash -> the documents that wait for its answer
+        self._found: set[str] = set()  # answers that came from a batch before anybody asked for them
         self._exhausted = False
-        self._halt: BildungError | None = None
+        self._halt: BaseException | None = None
         self._window = max((backend.window for backend in backends.values()), default=0)
         self._desks: dict[str, ModelDesk] = {}
 
@@ -113,20 +112,25 @@ class Run:
     async def all(self) -> None:
         """Work every desk until nothing is left; raises what stopped the run, after everything in flight is saved."""
         for model in self._backends:
-            self._desks[model] = ModelDesk(self, model, self._ledger.journal(partial(self._till.cost, model)))
-        self._keeper = Keeper(self._ledger, self._committed, self._broken)
-        run = self._ledger.begin_run(self.concurrency() if any(backend.wants_turns for backend in self._backends.values()) else 0)
-        with _interruptible(self._interrupted):
+            self._desks[model] = ModelDesk(self, model, self._ledger.journal(partial(self._till.cost, model), self._came))
+        self._keeper = Keeper(self._ledger, self._committed, self._stop)
+        live = any(backend.wants_turns and not backend.window for backend in self._backends.values())  # a batch is found again
+        run = self._ledger.begin_run(self.concurrency() if live else 0)
+        with interruptible(self._interrupted):
             ticker = asyncio.create_task(self._tick())
             try:
-                await asyncio.gather(*(self._work(model, backend) for model, backend in self._backends.items()))
+                works = (self._work(model, backend) for model, backend in self._backends.items())
+                await asyncio.gather(*works, return_exceptions=True)  # when one breaks, the others still have answers to hand back
             finally:
                 ticker.cancel()
                 await self._keeper.close()
                 await asyncio.sleep(0)  # let the last groups be told
                 self._close()
                 self.tally.tell(self._till, self.concurrency())
-        self._ledger.end_run(run)
+        if self._keeper.unsaved:
+            self.tally.progress.warn(f"{self._keeper.unsaved} answers that are paid for could not be saved")
+        else:
+            self._ledger.end_run(run)
         if self._halt:
             raise self._halt
 
@@ -151,7 +155,7 @@ class Run:
         cost = self._till.cost(request.model, answer.usage)
         if cost != answer.usage.cost:
             answer = answer.model_copy(update={"usage": answer.usage.model_copy(update={"cost": cost})})
-        self._till.settle(request, cost)
+        self._till.settle(request, None if request.hash in self._found else cost)
         self.tally.answered(request, answer)
         warning = self._till.warning()
         if warning:
@@ -162,22 +166,28 @@ class Run:
         """Wait until every answer handed over is on disk."""
         await self._keeper.saved()
 
+    def _came(self, answer: Answer) -> None:
+        """A batch of an older plan brought an answer: it is in the ledger, and paid for."""
+        self._found.add(answer.request_hash)
+        self._till.spend(answer.usage.cost)
+
     def failed(self, request: Request, failure: Failure, final: bool) -> None:
         """Note a failed try. A final one closes its documents: they are asked for again by the next run."""
         if failure.usage:
             priced = failure.usage.model_copy(update={"cost": self._till.cost(request.model, failure.usage)})
             failure = failure._replace(usage=priced)
-        self._keeper.keep_failure(request, failure, final)
+            self._till.spend(priced.cost)
+        doubt = self._till.doubt(request) if failure.kind in MAYBE_BILLED else 0.0
+        self._keeper.keep_failure(request, failure, final, doubt)
         self.tally.failed(request, failure, final)
-        doubtful = failure.kind in MAYBE_BILLED
         if final:
-            self._till.settle(request, failure.usage.cost if failure.usage else None, doubtful)
+            self._till.settle(request, None)
             for job in self._open.pop(request.hash, ()):
                 job.close()
                 self.tally.unanswered += 1
             self._wake()
-        elif doubtful:
-            self._till.doubt(request)
+        elif self._till.overdrawn:  # the next try might pass the cap
+            self._stop(self._till.reached(self._till.most(request)))
 
     def _may_open(self) -> bool:
         return not self._exhausted and len(self._open) < max(4 * self.concurrency(), 2 * self._window, OPENED_AT_ONCE)
@@ -216,34 +226,45 @@ class Run:
 
     def _committed(self, group: list[Bought]) -> None:
         """Answers are on disk: their documents go on, follow-ups before new drafts."""
-        for request, answer in group:
-            for job in self._open.pop(request.hash, ()):
-                following = self._advance(job, answer)
-                while following is not None:
-                    found = self._ledger.answers([following.hash])
-                    if following.hash not in found:
-                        self._place(job, following)
-                        break
-                    following = self._advance(job, found[following.hash])
+        try:
+            for request, answer in group:
+                for job in self._open.pop(request.hash, ()):
+                    self._go_on(job, answer)
+        except BildungError as error:
+            self._stop(error)
+        except BaseException as error:
+            self._stop(error)
+            raise
         self._wake()
+
+    def _go_on(self, job: Job, answer: Answer) -> None:
+        following = self._advance(job, answer)
+        while following is not None:
+            found = self._ledger.answers([following.hash])
+            if following.hash not in found:
+                self._place(job, following)
+                return
+            following = self._advance(job, found[following.hash])
 
     async def _work(self, model: str, backend: Backend) -> None:
         try:
             await backend.work(self._desks[model])
         except BildungError as error:
             self._stop(error)
+        except BaseException as error:
+            self._stop(error)
+            raise
+        if not self.over:  # else the other desks would wait for ever for what this one was to answer
+            self._stop(BildungError(f"{model}: its backend ended before its work did; everything bought is saved"))
 
     def _wake(self) -> None:
         for desk in self._desks.values():
             desk.wake.set()
 
-    def _stop(self, error: BildungError) -> None:
+    def _stop(self, error: BaseException) -> None:
         self._halt = self._halt or error
         self.stopping = True
         self._wake()
-
-    def _broken(self, error: BildungError) -> None:
-        self._stop(error)
 
     def _interrupted(self) -> None:
         flying = self.tally.in_flight()
@@ -261,28 +282,3 @@ class Run:
         while True:
             self.tally.tell(self._till, self.concurrency())
             await asyncio.sleep(TICK_SECONDS)
-
-
-@contextmanager
-def _interruptible(interrupted: Callable[[], None]) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) winds the run up; the second one stops at once, as if nothing had been set."""
-    loop = asyncio.get_running_loop()
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def once() -> None:
-        for number in before:
-            loop.remove_signal_handler(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        interrupted()
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        loop.add_signal_handler(number, once)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)

@@ -85,8 +85,8 @@ class Tally:
         self._held[model] = self._held.get(model, _Held())._replace(batches=batches, requests=requests)
 
     def in_flight(self) -> int:
-        """Requests that backends have taken and not given back."""
-        return sum(self._flying.values())
+        """Requests that backends have taken and not given back, but for those that lie in batches: nobody waits for them."""
+        return max(0, sum(self._flying.values()) - sum(row.requests for row in self._held.values()))
 
     def tell(self, till: Till, concurrency: int) -> None:
         """Hand over how it stands."""

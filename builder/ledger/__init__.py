@@ -13,15 +13,19 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import zstandard
-from filelock import FileLock, Timeout
 
 from builder.desk import Failure
-from builder.errors import BildungError, Busy, UsageError
+from builder.errors import BildungError, UsageError
+from builder.ledger.holding import hold as hold
 from builder.ledger.journal import SCHEMA as BATCH_SCHEMA
 from builder.ledger.journal import Journal
+from builder.ledger.rows import Event as Event
+from builder.ledger.rows import Failed as Failed
+from builder.ledger.rows import Paid as Paid
+from builder.ledger.rows import PaidRow as PaidRow
 from builder.records import Answer, Request, Turn, Usage
 
 SCHEMA_VERSION = 2
@@ -42,7 +46,7 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE TABLE IF NOT EXISTS tries (
     id INTEGER PRIMARY KEY,
     hash BLOB NOT NULL, document_id TEXT NOT NULL, step INTEGER NOT NULL, model INTEGER NOT NULL,
-    kind INTEGER NOT NULL, final INTEGER NOT NULL, status INTEGER, request_id TEXT, message TEXT, cost REAL
+    kind INTEGER NOT NULL, final INTEGER NOT NULL, status INTEGER, request_id TEXT, message TEXT, cost REAL, doubt REAL NOT NULL
 );
 CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, in_flight INTEGER NOT NULL, ended INTEGER NOT NULL DEFAULT 0);
 """
@@ -55,58 +59,8 @@ _COLUMNS = (
 _RESTORE = "put a copy back, or move the file away to start anew"
 _CHUNK = 500  # SQLite's default limit is 32,766 bound variables; 500 keeps statements short
 _MESSAGE = 300  # characters of a failure's message that are kept
-
-
-class PaidRow(NamedTuple):
-    """What one step of one model has cost so far; ``cost`` counts known prices only, in US dollars, ``unpriced`` the other answers."""
-
-    step: str
-    model: str
-    answers: int
-    tokens_in: int
-    tokens_out: int
-    tokens_cached: int
-    tokens_written: int
-    tokens_written_1h: int
-    cost: float
-    unpriced: int
-
-
-class Event(NamedTuple):
-    """One answer or failed try of a document, as the ledger has it; ``cost`` is in US dollars, ``None`` when it is not known."""
-
-    step: str
-    model: str
-    outcome: str
-    request_id: str | None
-    tokens_in: int
-    tokens_out: int
-    cost: float | None
-
-
-class Paid(NamedTuple):
-    """Totals over everything ever bought; ``cost`` counts known prices only, in US dollars."""
-
-    answers: int
-    tokens_out: int
-    cost: float
-    unpriced: int
-
-
-@contextmanager
-def hold(corpus: Path) -> Iterator[None]:
-    """Hold a corpus for one build; ``Busy`` at once when another process has it. A killed holder's lock falls with it."""
-    lock = FileLock(corpus / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise Busy(f"{corpus}: another build is at work on this corpus; wait for it, or stop it, then run this again") from error
-    except OSError as error:
-        raise BildungError(f"{corpus}: cannot be written ({error.strerror}); a build keeps its ledger there") from error
-    try:
-        yield
-    finally:
-        lock.release()
+_PATIENCE = 30.0  # seconds for which another program may keep the file locked
+_MOST = 2**40  # tokens: no call has more, and the sums stay within what SQLite can add
 
 
 class Ledger:
@@ -119,7 +73,7 @@ class Ledger:
         self._names: dict[str, int] = {}
         self._lock = threading.RLock()
         with self.failures():
-            self.database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self.database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
             self._check_version()
             self.database.execute(f"PRAGMA page_size={PAGE_BYTES}")
             self.database.execute("PRAGMA journal_mode=WAL")
@@ -132,27 +86,32 @@ class Ledger:
         """Close the file; everything recorded is already on disk."""
         self.database.close()
 
-    def journal(self, price: Callable[[Usage], float | None] = lambda usage: usage.cost) -> Journal:
-        """The journal of batches, in the same file. ``price`` says what an answer cost that comes for an older plan."""
-        return Journal(self, price)
+    def journal(
+        self, price: Callable[[Usage], float | None] = lambda usage: usage.cost, found: Callable[[Answer], None] = lambda answer: None
+    ) -> Journal:
+        """The journal of batches, in the same file.
+
+        ``price`` says what an answer cost that comes for an older plan; ``found`` hears of each that the ledger did not have.
+        """
+        return Journal(self, price, found)
 
     def known(self, hashes: Sequence[str]) -> set[str]:
         """Which of these requests have been answered."""
         rows = self._where_hash("SELECT hash FROM answers WHERE hash IN", hashes)
         return {row[0].hex() for row in rows}
 
-    def record(self, pairs: Iterable[tuple[Request, Answer]], failures: Iterable[tuple[Request, Failure, bool]] = ()) -> None:
+    def record(self, pairs: Iterable[tuple[Request, Answer]], failures: Iterable[Failed] = ()) -> None:
         """Commit a group of answers and failed tries in one transaction; on return they are on disk."""
         pairs, failures = list(pairs), list(failures)
         with self.transaction():
             self._insert([(answer, request.document_id, request.step, request.model, request.prompt_hash) for request, answer in pairs])
             self.database.executemany(
-                f"INSERT INTO tries VALUES (NULL{',?' * 10})", [self._failed(*failed) for failed in failures]
+                f"INSERT INTO tries VALUES (NULL{',?' * 11})", [self._failed(*failed) for failed in failures]
             )
 
-    def insert_answer(self, answer: Answer, document_id: str, step: str, model: str, prompt_hash: str) -> None:
-        """Keep an answer to a request that is known by its names only; call it inside a transaction."""
-        self._insert([(answer, document_id, step, model, prompt_hash)])
+    def insert_answer(self, answer: Answer, document_id: str, step: str, model: str, prompt_hash: str) -> bool:
+        """Keep an answer to a request that is known by its names only; call it inside a transaction. Whether it is new."""
+        return self._insert([(answer, document_id, step, model, prompt_hash)]) > 0
 
     def keep_prompts(self, prompts: Mapping[str, str]) -> None:
         """Keep the text of each prompt once, by its hash."""
@@ -179,18 +138,24 @@ class Ledger:
     def paid(self) -> Paid:
         """Totals over everything ever bought, failed tries that were billed too."""
         rows = self.spent()
-        with self.failures():
-            tried = self.database.execute("SELECT COALESCE(SUM(cost), 0) FROM tries").fetchone()[0]
-        totals = (sum(row.answers for row in rows), sum(row.tokens_out for row in rows), sum(row.cost for row in rows) + tried)
+        totals = (sum(row.answers for row in rows), sum(row.tokens_out for row in rows), sum(row.cost for row in rows))
         return Paid(*totals, sum(row.unpriced for row in rows))
 
+    def doubtful(self) -> float:
+        """What calls that were lost on the way may have cost at most, in US dollars."""
+        with self.failures():
+            return float(self.database.execute("SELECT TOTAL(doubt) FROM tries").fetchone()[0])
+
     def spent(self) -> tuple[PaidRow, ...]:
-        """What each step of each model has cost, in order of step and model."""
-        sums = ", ".join(f"SUM({name})" for name in ("tokens_in", "tokens_out", "tokens_cached", "tokens_written", "tokens_written_1h"))
+        """What each step of each model has cost, in order of step and model; tries that were billed and gave no answer cost money too."""
+        names = ("tokens_in", "tokens_out", "tokens_cached", "tokens_written", "tokens_written_1h")
+        sums = ", ".join(f"SUM({name})" for name in names)
         with self.failures():
             rows = self.database.execute(
-                f"SELECT s.name, m.name, COUNT(*), {sums}, COALESCE(SUM(cost), 0), SUM(cost IS NULL)"
-                " FROM answers JOIN names s ON s.id = step JOIN names m ON m.id = model GROUP BY step, model ORDER BY s.name, m.name"
+                f"SELECT s.name, m.name, SUM(kept), {sums}, TOTAL(cost), SUM(cost IS NULL) FROM ("
+                f"SELECT step, model, 1 AS kept, {', '.join(names)}, cost FROM answers"
+                " UNION ALL SELECT step, model, 0, 0, 0, 0, 0, 0, cost FROM tries WHERE cost NOTNULL)"
+                " JOIN names s ON s.id = step JOIN names m ON m.id = model GROUP BY step, model ORDER BY s.name, m.name"
             ).fetchall()
         return tuple(PaidRow(*row) for row in rows)
 
@@ -236,12 +201,12 @@ class Ledger:
             self.database.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self.database.execute("COMMIT")
             except BaseException:
                 if self.database.in_transaction:  # a full disk has rolled back by itself
                     self.database.execute("ROLLBACK")
                 self._names = dict(self.database.execute("SELECT name, id FROM names"))
                 raise
-            self.database.execute("COMMIT")
 
     @contextmanager
     def failures(self) -> Iterator[None]:
@@ -253,6 +218,7 @@ class Ledger:
 
     def number(self, name: str) -> int:
         """The number that stands for a name in this ledger's rows; call it inside a transaction."""
+        name = _plain(name) or ""
         if name not in self._names:
             self._names[name] = int(self.database.execute("INSERT INTO names (name) VALUES (?)", (name,)).lastrowid or 0)
         return self._names[name]
@@ -271,27 +237,30 @@ class Ledger:
                 rows = self.database.execute(f"{query} ({','.join('?' * len(chunk))})", chunk).fetchall()
             yield from rows
 
-    def _insert(self, rows: Sequence[tuple[Answer, str, str, str, str]]) -> None:
+    def _insert(self, rows: Sequence[tuple[Answer, str, str, str, str]]) -> int:
         """Rows of ``answers``, from an answer and its document, step, model and prompt hash; a hash that stands there already stays."""
+        new = 0
         for at in range(0, len(rows), _TOGETHER):
             group = rows[at : at + _TOGETHER]
             bodies = self._compressor.multi_compress_to_buffer([_body(answer) for answer, *_ in group])
-            values = [value for row, body in zip(group, bodies, strict=True) for value in (*self._columns(*row), body.tobytes())]
+            values = [value for number, row in enumerate(group) for value in (*self._columns(*row), bodies[number].tobytes())]
             sql = f"INSERT INTO answers VALUES {','.join([_VALUES] * len(group))} ON CONFLICT (hash) DO NOTHING"
-            self.database.execute(sql, values)
+            new += self.database.execute(sql, values).rowcount
+        return new
 
     def _columns(self, answer: Answer, document_id: str, *names: str) -> tuple[object, ...]:
         usage = answer.usage
+        tokens = (usage.tokens_in, usage.tokens_out, usage.tokens_cached, usage.tokens_written, usage.tokens_written_1h)
         return (
-            bytes.fromhex(answer.request_hash), document_id, *map(self.number, (*names, answer.stop_reason)), answer.request_id,
-            usage.tokens_in, usage.tokens_out, usage.tokens_cached, usage.tokens_written, usage.tokens_written_1h, usage.cost,
+            bytes.fromhex(answer.request_hash), document_id, *map(self.number, (*names, answer.stop_reason)), _plain(answer.request_id),
+            *(max(0, min(count, _MOST)) for count in tokens), usage.cost,
         )  # fmt: skip
 
-    def _failed(self, request: Request, failure: Failure, final: bool) -> tuple[object, ...]:
+    def _failed(self, request: Request, failure: Failure, final: bool, doubt: float = 0.0) -> tuple[object, ...]:
         step, model, kind = (self.number(name) for name in (request.step, request.model, failure.kind))
         cost = failure.usage.cost if failure.usage else None
-        key, message = bytes.fromhex(request.hash), failure.message[:_MESSAGE].encode("utf-8", "replace").decode()
-        return key, request.document_id, step, model, kind, final, failure.status, failure.request_id, message, cost
+        key, number, message = bytes.fromhex(request.hash), _plain(failure.request_id), _plain(failure.message[:_MESSAGE])
+        return key, request.document_id, step, model, kind, final, failure.status, number, message, cost, doubt
 
     def _answer(self, key: str, row: tuple[Any, ...]) -> Answer:
         body = json.loads(self._decompress(row[9]))
@@ -312,7 +281,14 @@ def _body(answer: Answer) -> bytes:
     return json.dumps({"text": answer.text, **more} if more else answer.text).encode()
 
 
+def _plain(text: str | None) -> str | None:
+    """Without halves of surrogate pairs, which SQLite does not take; headers may hold them."""
+    return text and text.encode("utf-8", "replace").decode()
+
+
 def _advice(fault: str) -> str:
+    if "locked" in fault:
+        return "another program has it open; close that and run this again, what is paid for is kept"
     if "full" in fault or "disk I/O" in fault:
         return "free some space and run this again; what is paid for is kept"
     if "unable to open" in fault or "readonly" in fault:

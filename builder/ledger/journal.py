@@ -32,8 +32,8 @@ CREATE TABLE IF NOT EXISTS foreign_batches (batch_id TEXT PRIMARY KEY) WITHOUT R
 class Journal:
     """Implements ``desk.BatchJournal`` on a ledger."""
 
-    def __init__(self, ledger: Ledger, price: Callable[[Usage], float | None]) -> None:
-        self._price = price
+    def __init__(self, ledger: Ledger, price: Callable[[Usage], float | None], found: Callable[[Answer], None]) -> None:
+        self._price, self._found = price, found
         self._ledger = ledger
         self._database = ledger.database
 
@@ -92,7 +92,31 @@ class Journal:
             if row:
                 usage = answer.usage.model_copy(update={"cost": self._price(answer.usage)})
                 answer = answer.model_copy(update={"usage": usage})
-                self._ledger.insert_answer(answer, row[0], row[1], model, row[2])
+                new = self._ledger.insert_answer(answer, row[0], row[1], model, row[2])
+                if not new:
+                    self._bought_again(answer, row[0], row[1], model)
+        if row and new:
+            self._found(answer)
+
+    def _bought_again(self, answer: Answer, document_id: str, step: str, model: str) -> None:
+        """Keep the cost of an answer that was bought from another model's desk meanwhile; of this one it is merely read once more."""
+        number, key = self._ledger.number, bytes.fromhex(answer.request_hash)
+        self._database.execute(
+            "INSERT INTO tries (hash, document_id, step, model, kind, final, request_id, message, cost, doubt)"
+            " SELECT hash, :document, :step, :model, :kind, 0, :id, '', :cost, 0 FROM answers WHERE hash = :hash AND model != :model"
+            " AND NOT EXISTS (SELECT 1 FROM tries WHERE hash = :hash AND kind = :kind)",
+            {"hash": key, "document": document_id, "step": number(step), "model": number(model), "kind": number("bought_again"),
+             "id": answer.request_id, "cost": answer.usage.cost},
+        )  # fmt: skip
+
+    def lying(self) -> dict[str, tuple[int, int]]:
+        """How many batches of each model are not settled, and how many requests are in them."""
+        with self._ledger.failures():
+            rows = self._database.execute(
+                "SELECT name, COUNT(DISTINCT b.nonce), COUNT(*) FROM batches b JOIN names n ON n.id = model"
+                " JOIN batch_requests r ON r.nonce = b.nonce WHERE NOT settled GROUP BY name ORDER BY name"
+            ).fetchall()
+        return {name: (batches, requests) for name, batches, requests in rows}
 
     def _hashes(self, nonce: str) -> tuple[str, ...]:
         rows = self._database.execute("SELECT hash FROM batch_requests WHERE nonce = ? ORDER BY hash", (nonce,))

@@ -102,7 +102,7 @@ def run(
     """One run on the ledger in a folder."""
     ledger = Ledger(folder / "ledger.sqlite")
     tally = Tally(Quiet(), 0)
-    till = Till(prices or {}, cap, ledger.paid().cost)
+    till = Till(prices or {}, cap, ledger.paid().cost, ledger.doubtful())
 
     async def go() -> None:
         await asyncio.wait_for(Run(ledger, backends, iter(jobs), till, tally, lambda: concurrency, 5.0).all(), 30)

@@ -34,7 +34,7 @@ def test_saved_waits_for_the_disk(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_takes_nothing_is_told_and_nobody_waits_for_ever(tmp_path: Path) -> None:
-    told: list[BildungError] = []
+    told: list[BaseException] = []
 
     async def go() -> None:
         with closing(Ledger(tmp_path / "l.sqlite")) as ledger:

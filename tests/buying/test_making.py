@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from builder.errors import UsageError
 from builder.records import Answer, Brief, Principle, Request
-from builder.stages.write import Made, making, rendered
+from builder.stages.write import Made, making, preflight, rendered
 from buying.scripted import JUDGED, PIECE, Script, ended, good, kitchen, text_of
 
 
@@ -158,3 +160,110 @@ def test_the_hash_knows_content_and_not_transport(library: Any, principles: tupl
 def test_braces_in_content_are_content(cook: Any, story: Brief) -> None:
     brief = story.model_copy(update={"what": "writes {principle} and {nobody} and }{"})
     assert "writes {principle} and {nobody} and }{" in rendered(cook, brief)[0].turns[-1].content
+
+
+def test_a_brief_that_gave_nothing_is_told_under_the_id_that_the_plan_knows(cook: Any, story: Brief) -> None:
+    def script(request: Request, asked: int) -> Answer:
+        return ended("refusal" if request.brief.id == story.id else "end_turn")(request, asked)  # type: ignore[return-value]
+
+    for made, _ in (drive(cook, story, ended("refusal")), drive(cook, story, script)):
+        assert made.unwritten and made.unwritten.document_id == story.id
+
+
+@pytest.mark.parametrize("text", ["\u200b\ufeff\u2060", "\u202e \u200f", "\u00ad"])
+def test_what_nobody_can_read_is_no_text(cook: Any, story: Brief, text: str) -> None:
+    made, asked = drive(cook, story, ended("end_turn", text=text))
+    assert steps_of(asked) == ["draft"] * 3 and made.unwritten and made.unwritten.reason == "empty_answer"
+    empty = ended("end_turn", text=f"<piece>{text}</piece>")
+    made, asked = drive(cook, story, lambda request, n: good(request) if request.step == "draft" else empty(request, n))
+    assert made.unwritten and made.unwritten.reason in ("unparsed", "empty_answer")
+
+
+@pytest.mark.parametrize(("stop", "text"), [("max_tokens", ""), ("max_tokens", " \n"), ("model_context_window_exceeded", "She counted")])
+def test_what_cannot_be_continued_is_not_asked_for(cook: Any, story: Brief, stop: str, text: str) -> None:
+    """A provider refuses a turn without text, and a full context has no room for more."""
+    made, asked = drive(cook, story, ended(stop, text=text))
+    assert steps_of(asked) == ["draft"] and made.unwritten and made.unwritten.reason == f"stopped:{stop}"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"I will use <piece> and </piece>.\n<piece>{PIECE}</piece>",
+        f"<piece>{PIECE}</piece>\nIt stands between <piece> and </piece>, as asked.",
+        f"The draft was:\n<piece>{PIECE} {PIECE[:50]}</piece>\nBetter:\n<piece>{PIECE}</piece>",
+        f"<piece></piece><piece>{PIECE}</piece><piece></piece>",
+        f"<piece>I begin. <piece>\n{PIECE}\n</piece>",
+    ],
+)
+def test_the_document_is_what_was_written_last_and_not_a_remark_on_tags(cook: Any, story: Brief, said: str) -> None:
+    def script(request: Request, asked: int) -> Answer:
+        return good(request).model_copy(update={"text": said}) if request.step == "rewrite" else good(request)
+
+    made, _ = drive(cook, story, script)
+    assert made.document and made.document.text == PIECE
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        JUDGED.replace('"verdict": "pass"', '"verdict": "fail", "verdict": "pass"'),
+        JUDGED.replace(": 1,", ": NaN,"),
+        JUDGED.replace(": 1,", f": {'9' * 5000},"),
+        JUDGED.replace(": 1,", ": true,"),
+        f"{JUDGED}\n{JUDGED}",
+    ],
+)
+def test_a_verdict_that_can_be_read_two_ways_is_none(cook: Any, story: Brief, said: str) -> None:
+    def script(request: Request, asked: int) -> Answer:
+        return good(request).model_copy(update={"text": said}) if request.step == "score" else good(request)
+
+    made, _ = drive(cook, story, script)
+    assert made.judged and made.judged.reason == "unparsed"
+
+
+def test_escaped_halves_of_characters_in_a_verdict_are_mended(cook: Any, story: Brief) -> None:
+    """JSON may hold them, and no file can."""
+    said = JUDGED.replace('"none"', r'"\ud83d and \u0000"')
+
+    def script(request: Request, asked: int) -> Answer:
+        return good(request).model_copy(update={"text": said}) if request.step == "score" else good(request)
+
+    made, _ = drive(cook, story, script)
+    assert made.judged and made.judged.keep and "\ufffd and " in made.judged.explanation
+    assert made.judged.model_dump_json().encode()
+
+
+@pytest.mark.parametrize("text", ["{nobody}", "{what:d}", "{}", "{what.__class__}", "{"])
+def test_a_fault_in_any_prompt_shows_before_anything_is_bought(cook: Any, story: Brief, text: str) -> None:
+    recipe = cook.library.recipes["story"]
+    for number, step in enumerate(recipe.prompts):
+        prompts = (*recipe.prompts[:number], step._replace(text=text), *recipe.prompts[number + 1 :])
+        with pytest.raises(UsageError, match=f"the prompt story/{step.step}.md"):
+            recipes = {"story": recipe._replace(prompts=prompts)}
+            preflight(cook._replace(library=Other(cook.library, recipes, cook.library.mending)), [story])
+    broken = {name: prompt._replace(text=text) for name, prompt in cook.library.mending.items()}
+    with pytest.raises(UsageError, match="the prompt mending/continue.md"):
+        preflight(cook._replace(library=Other(cook.library, cook.library.recipes, broken)), [story])
+    preflight(cook, [story])
+
+
+class Other:
+    """A library with other recipes."""
+
+    def __init__(self, library: Any, recipes: Any, mending: Any) -> None:
+        self._library, self.recipes, self.mending = library, recipes, mending
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._library, name)
+
+
+def test_a_text_of_five_megabytes_is_read_at_once(cook: Any, story: Brief) -> None:
+    long = "<piece>" * 100_000 + PIECE * 50_000 + "</piece>" + "<piece>" * 100_000 + "\nUser:" * 100_000
+
+    def script(request: Request, asked: int) -> Answer:
+        return good(request).model_copy(update={"text": long}) if request.step == "rewrite" else good(request)
+
+    since = time.monotonic()
+    made, _ = drive(cook, story, script)
+    assert made.document and len(made.document.text) == 50_000 * len(PIECE) and time.monotonic() - since < 3

@@ -1,5 +1,5 @@
 """Stage ``write``: briefs become requests, answers become documents. What a model is told is rendered here, and nowhere else."""
 
-from builder.stages.write.making import Kitchen, Made, making, rendered
+from builder.stages.write.making import Kitchen, Made, making, preflight, rendered
 
-__all__ = ["Kitchen", "Made", "making", "rendered"]
+__all__ = ["Kitchen", "Made", "making", "preflight", "rendered"]

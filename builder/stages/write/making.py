@@ -9,14 +9,14 @@ The same generator runs against a live model and against the ledger, so that a r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import NamedTuple
 
 from builder.library import Library
 from builder.prompts import Prompt
 from builder.records import Answer, Brief, Document, Principle, Request, Step, Turn, Usage, Verdict, digest
-from builder.stages.write.outputs import Output, example, parse, schema
-from builder.stages.write.prompts import render, variables
+from builder.stages.write.outputs import Output, blank, example, parse, schema
+from builder.stages.write.prompts import filled, render, variables
 
 REPLANS = 2  # of a refused brief; a third refusal is the matter's, not the setting's
 SAMPLES = 3  # of a request that is answered with nothing
@@ -72,8 +72,22 @@ def making(kitchen: Kitchen, brief: Brief) -> Generator[Request, Answer, Made]:
         planned = kitchen.replan(brief, attempt) if attempt else brief
         made = yield from _written(kitchen, planned)
         if made.unwritten is None or not made.unwritten.reason.startswith("refused"):
-            return made
+            break
+    if made.unwritten:  # the plan knows it under its first id
+        made = made._replace(unwritten=made.unwritten.model_copy(update={"document_id": brief.id}))
     return made
+
+
+def preflight(kitchen: Kitchen, briefs: Iterable[Brief]) -> None:
+    """Render every prompt once, those that mend an answer too: a fault in one of them shows before anything is bought."""
+    first: dict[str, Brief] = {}
+    for brief in briefs:
+        first.setdefault(brief.recipe, brief)
+    for brief in first.values():
+        rendered(kitchen, brief)
+        for prompt in steps(kitchen, brief):
+            for name in ("continue", "repair") if prompt.role in kitchen.rendered else ():
+                _told(kitchen, name, prompt, "")
 
 
 def rendered(kitchen: Kitchen, brief: Brief) -> tuple[Request, ...]:
@@ -108,7 +122,8 @@ def _step(kitchen: Kitchen, prompt: Prompt, brief: Brief, text: str) -> Asking:
     """One step to its end: asked again when empty, continued when cut, repaired when malformed; each once, but for the empty."""
     turns = _turns(kitchen, prompt, brief, text)
     reply = yield from _asked(kitchen, prompt, brief, turns)
-    if reply.answer.stop_reason in CUT and turns:
+    # A full context has no room for more, and a provider takes no turn without text.
+    if reply.answer.stop_reason == "max_tokens" and turns and not blank(reply.answer.text):
         more = (*turns, Turn(role="assistant", content=reply.answer.text), _told(kitchen, "continue", prompt, ""))
         rest = yield from _asked(kitchen, prompt, brief, more)
         whole = rest.answer.model_copy(update={"text": reply.answer.text + rest.answer.text, "turns": ()})
@@ -126,7 +141,7 @@ def _asked(kitchen: Kitchen, prompt: Prompt, brief: Brief, turns: tuple[Turn, ..
         request = _request(kitchen, prompt, brief, turns, sample)
         answer = yield request
         usage = usage.plus(answer.usage)
-        if answer.text.strip() or answer.stop_reason not in WHOLE:
+        if not blank(answer.text) or answer.stop_reason not in WHOLE:
             break
     return _read(prompt, request, answer, usage)
 
@@ -137,7 +152,7 @@ def _read(prompt: Prompt, request: Request, answer: Answer, usage: Usage) -> Rep
     if answer.stop_reason not in WHOLE:
         slug = "refused" if answer.stop_reason == "refusal" else f"stopped:{answer.stop_reason}"
         return Reply(Output(), request, answer, usage, f"{slug}:{answer.detail}" if answer.detail and slug == "refused" else slug)
-    if not answer.text.strip():
+    if blank(answer.text):
         return Reply(Output(), request, answer, usage, "empty_answer")
     if answer.turns or not request.turns:  # the embedded writer answers in turns of its own
         return Reply(Output(text=answer.text, turns=answer.turns), request, answer, usage)
@@ -153,8 +168,8 @@ def _turns(kitchen: Kitchen, prompt: Prompt, brief: Brief, text: str) -> tuple[T
 
 
 def _told(kitchen: Kitchen, name: str, prompt: Prompt, fault: str) -> Turn:
-    told = kitchen.library.mending[name]
-    return render(told, "mending", {"fault": fault, "inside": prompt.inside})[-1]
+    values = {"fault": fault, "inside": prompt.inside}
+    return Turn(role="user", content=filled(kitchen.library.mending[name].text, f"mending/{name}.md", values))
 
 
 def _request(kitchen: Kitchen, prompt: Prompt, brief: Brief, turns: tuple[Turn, ...], sample: int = 0) -> Request:

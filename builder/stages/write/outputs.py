@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from builder.errors import UsageError
+from builder.live.door import mended
 from builder.prompts import Grammar, Prompt
 from builder.records import Turn
 
@@ -43,7 +44,12 @@ def parse(prompt: Prompt, text: str) -> Output:
         text = found
     if prompt.output == "turns":
         return _conversation(text)
-    return Output(text=text.strip())
+    return Output(fault="there is no text in it") if blank(text) else Output(text=text.strip())
+
+
+def blank(text: str) -> bool:
+    """Whether nothing is to be seen: white space, and signs of no width."""
+    return not any(sign.isprintable() and not sign.isspace() for sign in text)
 
 
 def schema(prompt: Prompt) -> str:
@@ -64,10 +70,11 @@ def example(prompt: Prompt, words: int) -> str:
 
 
 def _last_tagged(tag: str, text: str) -> str | None:
-    """What stands in the last whole pair of tags: a text may speak of tags before it comes to its own."""
-    end = text.rfind(f"</{tag}>")
-    start = text.rfind(f"<{tag}>", 0, end) if end >= 0 else -1
-    return text[start + len(tag) + 2 : end].strip() if start >= 0 else None
+    """What stands in the last whole pair of tags that holds a text: an answer may speak of tags before and after, or repeat the draft."""
+    parts = [part.partition(f"</{tag}>") for part in text.split(f"<{tag}>")[1:]]
+    found = [inner for inner, closed, _ in parts if closed]
+    longest = max(map(len, found), default=0)
+    return next((inner.strip() for inner in reversed(found) if 2 * len(inner) >= longest), None)
 
 
 def _conversation(text: str) -> Output:
@@ -78,7 +85,7 @@ def _conversation(text: str) -> Output:
         for mark, end in zip(marks, ends, strict=False)
     )
     roles = [turn.role for turn in turns if turn.role != "system"]
-    whole = len(roles) >= 2 and roles == ["user", "assistant"] * (len(roles) // 2) and all(turn.content for turn in turns)
+    whole = len(roles) >= 2 and roles == ["user", "assistant"] * (len(roles) // 2) and not any(blank(turn.content) for turn in turns)
     if not whole or text[: marks[0].start()].strip():
         return Output(fault='it is not a conversation of "User:" and "Assistant:" turns by turns, with nothing before the first')
     return Output(text="\n\n".join(f"{turn.role.capitalize()}: {turn.content}" for turn in turns), turns=turns)
@@ -87,7 +94,7 @@ def _conversation(text: str) -> Output:
 def _structured(grammar: Grammar, text: str) -> Output:
     start, end = text.find("{"), text.rfind("}")
     try:
-        found: Any = json.loads(text[start : end + 1]) if start >= 0 else None
+        found: Any = json.loads(text[start : end + 1], object_pairs_hook=_once) if start >= 0 else None
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
@@ -97,7 +104,14 @@ def _structured(grammar: Grammar, text: str) -> Output:
             return Output(fault=f"the field {name!r} is missing")
         if not _fits(name, kind, found[name]):
             return Output(fault=f"the field {name!r} must be {_told(kind)}")
-    return Output(text=text, values={name: found[name] for name in grammar})
+    return Output(text=text, values={name: mended(said)[0] if isinstance(said := found[name], str) else said for name in grammar})
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; ``ValueError`` where a field stands twice: nobody can say which of the two is meant."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a field stands twice")
+    return found
 
 
 def _field_schema(name: str, kind: str | tuple[str, ...]) -> dict[str, Any]:

@@ -22,20 +22,24 @@ def render(prompt: Prompt, where: str, values: Mapping[str, str]) -> tuple[Turn,
     the constitution and nothing of the brief: it is the same for every document of a recipe, and a provider can cache it.
     """
     system = (_system(prompt.preamble, f"{where}/preamble.md", values.get("constitution", "")),) if prompt.preamble else ()
-    return (*system, Turn(role="user", content=_filled(prompt.text, f"{where}/{prompt.step}.md", values)))
+    return (*system, Turn(role="user", content=filled(prompt.text, f"{where}/{prompt.step}.md", values)))
 
 
 @lru_cache(maxsize=64)
 def _system(preamble: str, where: str, constitution: str) -> Turn:
-    return Turn(role="system", content=_filled(preamble, where, {"constitution": constitution}))
+    return Turn(role="system", content=filled(preamble, where, {"constitution": constitution}))
 
 
-def _filled(text: str, where: str, values: Mapping[str, str]) -> str:
+def filled(text: str, where: str, values: Mapping[str, str]) -> str:
+    """A prompt's text with its variables filled; ``where`` names the file in errors."""
     template = _template(text, where)
     missing = sorted(set(template.input_variables) - set(values))
     if missing:
         raise UsageError(f"the prompt {where} uses {{{missing[0]}}}, which nothing fills; known: {', '.join(sorted(values))}")
-    return str(template.format(**{name: values[name] for name in template.input_variables}))
+    try:
+        return str(template.format(**{name: values[name] for name in template.input_variables}))
+    except (ValueError, LookupError, AttributeError, TypeError) as error:  # a format that does not suit its value, as in {what:d}
+        raise _unreadable(where, error) from error
 
 
 @lru_cache(maxsize=64)
@@ -45,7 +49,11 @@ def _template(text: str, where: str) -> PromptTemplate:
     try:
         return PromptTemplate.from_template(text)
     except ValueError as error:
-        raise UsageError(f"the prompt {where} cannot be read ({error}); write {{{{ and }}}} for braces") from error
+        raise _unreadable(where, error) from error
+
+
+def _unreadable(where: str, error: Exception) -> UsageError:
+    return UsageError(f"the prompt {where} cannot be read ({error}); write {{{{ and }}}} for braces")
 
 
 def variables(brief: Brief, library: Library, principles: Mapping[str, Principle], constitution: str) -> dict[str, str]:
