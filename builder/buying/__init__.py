@@ -101,17 +101,7 @@ def run_jobs(
     async def go() -> None:
         await Run(ledger, backends, iter(jobs), till, tally, concurrency, timeout).all()
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(go())
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """The faster event loop where it is installed; it has no build for Windows."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
+    asyncio.run(go())
 
 
 def read_back(counter: Counter, ledger: Ledger, briefs: Iterable[Brief]) -> Iterator[Made | None]:

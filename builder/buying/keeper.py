@@ -13,7 +13,7 @@ from builder.errors import BildungError
 from builder.ledger import Failed, Ledger
 from builder.records import Answer, Request
 
-GROUP_SECONDS = 0.01  # gathered before a commit: with the commit itself, well under the 20 ms that a kill may cost
+GROUP_SECONDS = 0.015  # gathered before a commit: with the commit itself, well under the 20 ms that a kill may cost
 BACKLOG = 512  # answers waiting for the disk, beyond which writers wait
 
 Bought = tuple[Request, Answer]

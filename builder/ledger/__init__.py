@@ -68,7 +68,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._compressor = zstandard.ZstdCompressor(level=6)
+        self._compressor = zstandard.ZstdCompressor(level=3)
         self._decompress = zstandard.ZstdDecompressor().decompress
         self._names: dict[str, int] = {}
         self._lock = threading.RLock()
