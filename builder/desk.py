@@ -15,7 +15,8 @@ from typing import Literal, NamedTuple, Protocol
 from builder.records import Answer, Request, Usage
 
 # limited, overloaded, server, dropped, timeout: tried again. invalid: this request only. denied, unfunded, missing: the run stops.
-FailureKind = Literal["limited", "overloaded", "server", "dropped", "timeout", "invalid", "denied", "unfunded", "missing"]
+# unsent: taken from the desk and given back when the run came to its end; no try at all.
+FailureKind = Literal["limited", "overloaded", "server", "dropped", "timeout", "invalid", "denied", "unfunded", "missing", "unsent"]
 RETRIED: frozenset[FailureKind] = frozenset({"limited", "overloaded", "server", "dropped", "timeout"})
 MAYBE_BILLED: frozenset[FailureKind] = frozenset({"dropped", "timeout"})  # sent, and nobody knows whether it was answered
 

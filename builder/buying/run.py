@@ -178,7 +178,8 @@ class Run:
             failure = failure._replace(usage=priced)
             self._till.spend(priced.cost)
         doubt = self._till.doubt(request) if failure.kind in MAYBE_BILLED else 0.0
-        self._keeper.keep_failure(request, failure, final, doubt)
+        if failure.kind != "unsent":
+            self._keeper.keep_failure(request, failure, final, doubt)
         self.tally.failed(request, failure, final)
         if final:
             self._till.settle(request, None)

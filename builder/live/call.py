@@ -20,7 +20,7 @@ class Call:
         self.prefix = hash(prefix) if prefix else 0
         self.attempts = self.limited = self.overloaded = 0
         self.overloaded_since = 0.0
-        self.failure = Failure("limited", "not sent: the run came to its end before its turn")
+        self.failure = Failure("unsent", "not tried yet")
 
     def fail(self, failure: Failure, now: float) -> None:
         """Count a failure."""

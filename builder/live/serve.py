@@ -277,15 +277,15 @@ class _Serving:
     def _give_up_waiting(self) -> None:
         """The run winds up: nothing that waits is tried again."""
         calls = [*self._ready, *(waiting[2] for waiting in self._waiting), *(call for herd in self._parked.values() for call in herd)]
-        if self._fault is not None:
-            calls += self._refused
-            self._refused = []
+        refused, self._refused = (self._refused, []) if self._fault is not None else ([], self._refused)
         self._ready.clear()
         self._waiting.clear()
         for herd in self._parked.values():
             herd.clear()
         self._parked_count = 0
         for call in calls:
+            self._desk.failed(call.request, Failure("unsent", "the run came to its end before its turn"), True)
+        for call in refused:
             self._desk.failed(call.request, call.failure, True)
 
     def _wake_at(self, due: float) -> None:

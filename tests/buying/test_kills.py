@@ -90,3 +90,4 @@ def test_after_every_ctrl_c_the_cost_is_the_bill_to_the_cent(tmp_path: Path, tim
     with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
         assert ledger.paid().cost == pytest.approx(float(bill.dollars), abs=1e-9)
         assert ledger.killed_in_flight() == 0
+        assert ledger.failed_tries() == {}
