@@ -122,8 +122,11 @@ def _opened(model: str, made: type[BaseChatModel]) -> BaseChatModel:
 def _class_of(name: str, provider: str) -> type[BaseChatModel]:
     """The class that LangChain keeps for a provider."""
     if importlib.util.find_spec("langchain") is None:
-        raise UsageError(f"{name} needs LangChain; pip install 'bildung[langchain]'")
-    known: dict[str, tuple[str, str, object]] = importlib.import_module("langchain.chat_models.base")._BUILTIN_PROVIDERS
+        raise UsageError(f"{name} needs LangChain; pip install langchain")
+    listed = vars(importlib.import_module("langchain.chat_models.base")).get("_BUILTIN_PROVIDERS")  # there is no public list
+    if listed is None:
+        raise UsageError(f"{name}: this release of LangChain does not list its providers; pip install 'langchain<2'")
+    known: dict[str, tuple[str, str, object]] = listed
     if provider not in known:
         raise UsageError(no_such("provider of LangChain", provider, known))
     module, class_name, _ = known[provider]

@@ -226,7 +226,7 @@ def test_without_the_extra_the_command_to_install_it_is_told(context: BackendCon
     for module in [module for module in sys.modules if module.split(".")[0] == "langchain"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setattr(sys, "path", [])
-    with pytest.raises(UsageError, match=r"pip install 'bildung\[langchain\]'"):
+    with pytest.raises(UsageError, match=r"needs LangChain; pip install langchain"):
         langchain.open_backend(BOTH[0], context)
 
 
