@@ -26,7 +26,7 @@ from builder.ledger import Ledger, hold
 from builder.progress import Progress, Quiet
 from builder.project import Project, principles_of, read_constitutions, stay_inside
 from builder.records import Brief, Candidate, Constitution, CorpusRecord, Document, Evidence, Verdict
-from builder.rows import BuildRows, Spent, SpentRow
+from builder.rows import BuildRows, Spent
 from builder.stores import sweep, write_lines, write_text
 
 Verdicts = Mapping[str, Sequence[Verdict]]
@@ -104,7 +104,7 @@ def _planned(briefs: Sequence[Brief], bought: Bought, only_known: bool) -> tuple
 def _spent(ledger: Ledger) -> Spent:
     failed = ledger.failed_tries()
     lost = sum(count for kind, count in failed.items() if kind in MAYBE_BILLED) + ledger.killed_in_flight()
-    return Spent(tuple(SpentRow(*row) for row in ledger.spent()), failed, lost)
+    return Spent(ledger.spent(), failed, lost)
 
 
 def plan_stream(project: Project, constitutions: Sequence[Constitution]) -> Iterator[Brief]:

@@ -7,32 +7,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from builder.ledger import PaidRow
 from builder.library import Library
 from builder.recipe import BuildRecipe
-from builder.records import ROLE_OF, Brief, Constitution, CorpusRecord, Document, Evidence, Principle, Verdict, digest
-
-
-class SpentRow(NamedTuple):
-    """What one step cost with one model, over the whole ledger: answers, tokens (in: cached and written ones too), US dollars.
-
-    ``cost`` sums the known prices; ``unpriced`` counts the answers without one.
-    """
-
-    step: str
-    model: str
-    answers: int
-    tokens_in: int
-    tokens_out: int
-    tokens_cached: int
-    tokens_written: int
-    tokens_written_1h: int
-    cost: float
-    unpriced: int
-
-    @property
-    def role(self) -> str:
-        """The model role that takes this step."""
-        return ROLE_OF.get(self.step, self.step)
+from builder.records import Brief, Constitution, CorpusRecord, Document, Evidence, Principle, Verdict, digest
 
 
 class Spent(NamedTuple):
@@ -41,7 +19,7 @@ class Spent(NamedTuple):
     ``maybe_billed`` counts those of them that the provider may have answered and billed all the same.
     """
 
-    rows: tuple[SpentRow, ...] = ()
+    rows: tuple[PaidRow, ...] = ()
     failed: Mapping[str, int] = {}
     maybe_billed: int = 0
 

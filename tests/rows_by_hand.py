@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+from builder.ledger import PaidRow
 from builder.library import Library
 from builder.recipe import BuildRecipe
 from builder.records import Brief, Constitution, CorpusRecord, Document, Evidence, Person, Principle, Step, Turn, Usage, Verdict, digest
-from builder.rows import BuildRows, Spent, SpentRow
+from builder.rows import BuildRows, Spent
 from builder.stages.plan.factors import space
 from builder.stages.provenance import corpus_record
 
@@ -94,7 +95,7 @@ def assemble(
 
 def spent(answers: int, unpriced: int = 0, failed: dict[str, int] | None = None, maybe_billed: int = 0) -> Spent:
     """What ``answers`` drafts cost, a cent each but for the ``unpriced`` ones."""
-    row = SpentRow("draft", "offline/composer", answers, 200 * answers, 100 * answers, 0, 0, 0, 0.01 * (answers - unpriced), unpriced)
+    row = PaidRow("draft", "offline/composer", answers, 200 * answers, 100 * answers, 0, 0, 0, 0.01 * (answers - unpriced), unpriced)
     return Spent((row,), failed or {}, maybe_billed)
 
 

@@ -34,7 +34,7 @@ FLOORS = {
     "live": 5,
     "batch": 6,
     "gates": 4,
-    "rows": 4,
+    "rows": 5,
     "measures": 4,
     "composer": 5,
     "exporters": 5,

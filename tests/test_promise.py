@@ -11,12 +11,13 @@ import pytest
 from ran import Run
 from rows_by_hand import rows
 
+from builder.ledger import PaidRow
 from builder.library import Library
 from builder.project import Project, open_project
 from builder.promise import extrapolated, works
 from builder.recipe import Override
 from builder.records import Usage
-from builder.rows import BuildRows, Spent, SpentRow
+from builder.rows import BuildRows, Spent
 from builder.tokens import count_tokens
 
 CLAUDE = "anthropic/claude-haiku-4-5"
@@ -113,7 +114,7 @@ def sampled(library: Library, costs: list[float | None], earlier: float = 0.0) -
         for document, cost in zip(made.documents, costs, strict=False)
     ]
     known = sum(cost for cost in costs if cost is not None)
-    bill = Spent((SpentRow("draft", CLAUDE, len(costs), 0, 0, 0, 0, 0, known + earlier, costs.count(None)),))
+    bill = Spent((PaidRow("draft", CLAUDE, len(costs), 0, 0, 0, 0, 0, known + earlier, costs.count(None)),))
     return BuildRows(*made._replace(documents=documents, spent=bill))
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from builder.backends import Backend
 from builder.buying.dial import Dial
-from builder.buying.kitchen import Counter, open_counter, rendered
+from builder.buying.kitchen import Counter, check_prompts, open_counter, rendered
 from builder.buying.run import Job, Run
 from builder.buying.tally import Tally
 from builder.buying.till import Till, refuse_unknown
@@ -20,7 +20,7 @@ from builder.progress import Progress
 from builder.records import Answer, Brief, Document, Request, Verdict
 from builder.stages.write import Made, making, preflight
 
-__all__ = ["Bought", "Counter", "open_counter", "rendered", "run_jobs", "write"]
+__all__ = ["Bought", "Counter", "check_prompts", "open_counter", "rendered", "run_jobs", "write"]
 
 _READ_TOGETHER = 256  # documents whose answers are read from the ledger in one query
 
@@ -54,7 +54,7 @@ def write(
         wanted = [briefs[number] for number in lacking]
         tally = Tally(progress, len(briefs), done, counter.budget.max_cost, paid.unpriced, counter.kitchen.models)
         with progress.stage("write", len(briefs)):
-            _buy(counter, ledger, wanted, tally, allow_unknown_price)
+            _buy(counter, ledger, wanted, tally, paid.cost, allow_unknown_price)
         with progress.stage("read back"):
             for number, brief, found in zip(lacking, wanted, read_back(counter, ledger, wanted), strict=True):
                 made[number] = found or _unanswered(brief)
@@ -70,15 +70,17 @@ def _bought(made: Sequence[Made], training_grade: bool) -> Bought:
     )
 
 
-def _buy(counter: Counter, ledger: Ledger, briefs: Sequence[Brief], tally: Tally, allow_unknown_price: bool) -> None:
-    """Make every document of the briefs as far as it goes; they are drawn as there is room for them."""
+def _buy(
+    counter: Counter, ledger: Ledger, briefs: Sequence[Brief], tally: Tally, spent: float, allow_unknown_price: bool
+) -> None:
+    """Make every document of the briefs as far as it goes; drawn as there is room for them. ``spent`` is what earlier runs cost."""
     prices = {model: price_of(model) for model in counter.backends}
     refuse_unknown({model: price for model, price in prices.items() if counter.backends[model].wants_turns}, allow_unknown_price)
     preflight(counter.kitchen, briefs)
     _tell_of_other_batches(counter, ledger, tally.progress)
     dial = Dial(counter.project.corpus / "recipe.toml", counter.budget.concurrency, tally.progress.warn)
     _keep_prompts(counter, ledger)
-    till = Till(prices, counter.budget.max_cost, ledger.paid().cost, ledger.doubtful())
+    till = Till(prices, counter.budget.max_cost, spent, ledger.doubtful())
     jobs = (making(counter.kitchen, brief) for brief in briefs)
     run_jobs(ledger, counter.backends, jobs, till, tally, dial.now, counter.budget.timeout)
 

@@ -11,7 +11,7 @@ from builder.errors import UsageError
 from builder.project import Project, principles_of
 from builder.recipe import BudgetSection
 from builder.records import Brief, Constitution, Request
-from builder.stages.write import Kitchen
+from builder.stages.write import Kitchen, preflight
 from builder.stages.write import rendered as rendered_by
 
 ROLES = ("writer", "rewriter", "judge")
@@ -54,6 +54,13 @@ def rendered(project: Project, brief: Brief, constitutions: Sequence[Constitutio
     No model is opened, and no key is needed.
     """
     return rendered_by(_kitchen(project, constitutions, None), brief)
+
+
+def check_prompts(project: Project, brief: Brief, constitutions: Sequence[Constitution]) -> None:
+    """Render every prompt that a brief's document can need, as if each role had a model; ``UsageError`` names the first fault."""
+    models = project.recipe.models.model_copy(update=dict.fromkeys(ROLES, "any/model"))
+    project = project._replace(recipe=project.recipe.model_copy(update={"models": models}))
+    preflight(_kitchen(project, constitutions, None), [brief])
 
 
 def _models(project: Project) -> dict[str, str]:

@@ -194,10 +194,14 @@ class Run:
         return not self._exhausted and len(self._open) < max(4 * self.concurrency(), 2 * self._window, OPENED_AT_ONCE)
 
     def _open_more(self) -> None:
-        """Open some documents, send them every answer that the ledger has, and put what they lack on the desks."""
+        """Open some documents."""
         jobs = list(islice(self._jobs, OPENED_AT_ONCE))
         self._exhausted = len(jobs) < OPENED_AT_ONCE
-        asking = [(job, request) for job in jobs if (request := self._advance(job, None)) is not None]
+        self._place_all([(job, request) for job in jobs if (request := self._advance(job, None)) is not None], reused=True)
+        self._wake()
+
+    def _place_all(self, asking: list[tuple[Job, Request]], reused: bool) -> None:
+        """Send documents every answer that the ledger has, and put what they lack on the desks."""
         while asking:
             answers = self._ledger.answers([request.hash for _, request in asking])
             lacking = [(job, request) for job, request in asking if request.hash not in answers]
@@ -206,9 +210,8 @@ class Run:
             asking = [
                 (job, following)
                 for job, request in asking
-                if request.hash in answers and (following := self._advance(job, answers[request.hash], reused=True)) is not None
+                if request.hash in answers and (following := self._advance(job, answers[request.hash], reused)) is not None
             ]
-        self._wake()
 
     def _advance(self, job: Job, answer: Answer | None, reused: bool = False) -> Request | None:
         """A document's next request; ``None`` when it is done."""
@@ -228,24 +231,14 @@ class Run:
     def _committed(self, group: list[Bought]) -> None:
         """Answers are on disk: their documents go on, follow-ups before new drafts."""
         try:
-            for request, answer in group:
-                for job in self._open.pop(request.hash, ()):
-                    self._go_on(job, answer)
+            going_on = ((job, self._advance(job, answer)) for request, answer in group for job in self._open.pop(request.hash, ()))
+            self._place_all([(job, following) for job, following in going_on if following is not None], reused=False)
         except BildungError as error:
             self._stop(error)
         except BaseException as error:
             self._stop(error)
             raise
         self._wake()
-
-    def _go_on(self, job: Job, answer: Answer) -> None:
-        following = self._advance(job, answer)
-        while following is not None:
-            found = self._ledger.answers([following.hash])
-            if following.hash not in found:
-                self._place(job, following)
-                return
-            following = self._advance(job, found[following.hash])
 
     async def _work(self, model: str, backend: Backend) -> None:
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from builder import __version__
-from builder.buying import rendered
+from builder.buying import check_prompts
 from builder.cli.options import corpus_argument
 from builder.errors import BildungError
 from builder.pipeline import draw_plan
@@ -57,14 +57,11 @@ def _faults(corpus: Path) -> list[str]:
 
 def _prompt_faults(project: Project, constitutions: Sequence[Constitution]) -> list[str]:
     """Every prompt of every recipe rendered once, as if each role had a model."""
-    roles = dict.fromkeys(("writer", "rewriter", "judge"), "any/model")
-    models = project.recipe.models.model_copy(update=roles)
-    project = project._replace(recipe=project.recipe.model_copy(update={"models": models}))
     firsts = {brief.recipe: brief for brief in reversed(draw_plan(project, constitutions))}
     found = []
     for brief in firsts.values():
         try:
-            rendered(project, brief, constitutions)
+            check_prompts(project, brief, constitutions)
         except BildungError as error:
             found.append(str(error))
-    return found
+    return list(dict.fromkeys(found))

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from builder.desk import Failure
-from builder.records import Request
+from builder.records import ROLE_OF, Request
 
 Failed = tuple[Request, Failure, bool] | tuple[Request, Failure, bool, float]  # final or not; what it may have cost
 
 
 class PaidRow(NamedTuple):
-    """What one step of one model has cost so far; ``cost`` counts known prices only, in US dollars, ``unpriced`` the other answers."""
+    """What one step cost with one model, over the whole ledger: answers, tokens (in: cached and written ones too), US dollars.
+
+    ``cost`` sums the known prices; ``unpriced`` counts the answers without one.
+    """
 
     step: str
     model: str
@@ -23,6 +26,11 @@ class PaidRow(NamedTuple):
     tokens_written_1h: int
     cost: float
     unpriced: int
+
+    @property
+    def role(self) -> str:
+        """The model role that takes this step."""
+        return ROLE_OF.get(self.step, self.step)
 
 
 class Event(NamedTuple):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from builder.ledger import PaidRow
 from builder.report.counted import Counted
 from builder.report.page import Section, ratio, table
-from builder.rows import Spent, SpentRow
+from builder.rows import Spent
 
 
 def cost(counted: Counted) -> Section:
@@ -68,7 +69,7 @@ def _failed(spent: Spent) -> str:
     return " ".join(told)
 
 
-def _numbers(row: SpentRow, kept: int, tokens: int) -> Mapping[str, str | int | float | None]:
+def _numbers(row: PaidRow, kept: int, tokens: int) -> Mapping[str, str | int | float | None]:
     priced = not row.unpriced
     return {
         "role": row.role, **row._asdict(), "cost": round(row.cost, 6),

@@ -7,17 +7,18 @@ from pathlib import Path
 import pytest
 from rows_by_hand import rows, spent
 
+from builder.ledger import PaidRow
 from builder.library import Library
 from builder.records import Usage
 from builder.report.cost import cost
 from builder.report.counted import Counted
 from builder.report.page import Section
-from builder.rows import BuildRows, Spent, SpentRow
+from builder.rows import BuildRows, Spent
 from builder.summary import summary
 
 BILL = (
-    SpentRow("draft", "anthropic/claude-haiku-5-5", 44, 44_000, 30_000, 20_000, 1_000, 0, 1.25, 0),
-    SpentRow("rewrite", "anthropic/claude-opus-5-5", 41, 60_000, 31_000, 0, 0, 0, 3.75, 0),
+    PaidRow("draft", "anthropic/claude-haiku-5-5", 44, 44_000, 30_000, 20_000, 1_000, 0, 1.25, 0),
+    PaidRow("rewrite", "anthropic/claude-opus-5-5", 41, 60_000, 31_000, 0, 0, 0, 3.75, 0),
 )
 
 
