@@ -1,4 +1,4 @@
-"""A llama of two layers with random weights, written as a GGUF file: 0.5 MB, no download; it writes letters until it happens to end.
+"""A llama of two layers with random weights, written as a GGUF file: 0.5 MB, no download; it writes letters up to a full stop, or for ever.
 
 The format is laid out in https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 """
@@ -16,7 +16,8 @@ ALIGNED = 32
 CONTEXT = 512
 _WIDTH, _INNER, _LAYERS, _HEADS = 64, 96, 2, 4
 _FIRST_BYTE = 3  # tokens: unknown, begin, end, then the 256 bytes
-_WRITTEN = frozenset(_FIRST_BYTE + ord(sign) for sign in string.ascii_lowercase + ' \n{}[]",:0123456789') | {2}
+_WRITTEN = frozenset(_FIRST_BYTE + ord(sign) for sign in string.ascii_lowercase + ' \n{}[]",:0123456789')
+_END, _STOP = 2, _FIRST_BYTE + ord(".")
 _TEMPLATE = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}assistant:"
 
 Value = int | float | str | Sequence[int] | Sequence[float] | Sequence[str]
@@ -50,7 +51,7 @@ def _metadata() -> dict[str, Value]:
     }  # fmt: skip
 
 
-def _tensors(draw: random.Random) -> dict[str, tuple[tuple[int, ...], array[float]]]:
+def _tensors(draw: random.Random, ends: bool) -> dict[str, tuple[tuple[int, ...], array[float]]]:
     def weights(rows: int, columns: int) -> tuple[tuple[int, ...], array[float]]:
         return (columns, rows), array("f", (draw.gauss(0, columns**-0.5) for _ in range(rows * columns)))
 
@@ -60,6 +61,10 @@ def _tensors(draw: random.Random) -> dict[str, tuple[tuple[int, ...], array[floa
     for token in range(tokens):  # the first column is a bias: what is not to be written gets next to no chance
         embeddings[1][token * _WIDTH] = 4.0
         output[1][token * _WIDTH] = 3.0 if token in _WRITTEN else -3.0
+    if ends:  # a full stop comes often, and nothing but the end has a chance after one: so on every processor
+        output[1][_STOP * _WIDTH] = 3.7
+        embeddings[1][_STOP * _WIDTH + 1] = 40.0
+        output[1][_END * _WIDTH : _END * _WIDTH + 2] = array("f", [-30.0, 40.0])
     tensors = {"token_embd.weight": embeddings, "output_norm.weight": norm, "output.weight": output}
     for layer in range(_LAYERS):
         shapes = {f"attn_{part}": (_WIDTH, _WIDTH) for part in ("q", "k", "v", "output")}
@@ -69,9 +74,9 @@ def _tensors(draw: random.Random) -> dict[str, tuple[tuple[int, ...], array[floa
     return tensors
 
 
-def write_tiny_gguf(path: Path, seed: int = 1) -> Path:
-    """Write the model; the same seed gives the same bytes on a little-endian machine."""
-    metadata, tensors = _metadata(), _tensors(random.Random(seed))
+def write_tiny_gguf(path: Path, seed: int = 1, ends: bool = True) -> Path:
+    """Write the model, which ends its answers or writes on to the limit; the same seed gives the same bytes on a little-endian machine."""
+    metadata, tensors = _metadata(), _tensors(random.Random(seed), ends)
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
     for key, value in metadata.items():
         number, body = _typed(value)
