@@ -18,6 +18,7 @@ from builder.errors import UsageError, no_such
 from builder.markdown import Entry, Page, bullets, by_id, checked, named, parse_entries, read_page, read_tables, read_text, record, sections
 from builder.prompts import Prompt, Recipe, read_prompt, read_recipe
 from builder.records import Person, Tension, Trait, digest
+from builder.rubrics import Rubric, read_rubric
 
 
 class AxisValue(NamedTuple):
@@ -142,10 +143,15 @@ class Library:
         return {named(path.parent).name: read_recipe(path) for path in paths}
 
     @cached_property
-    def mending(self) -> dict[str, Prompt]:
-        """What a model is told when its answer was cut (``continue``) or malformed (``repair``)."""
-        folder = self.folder("story_prompts", "mending")
+    def shared(self) -> dict[str, Prompt]:
+        """What a model of any recipe is told when its answer was cut (``continue``) or malformed (``repair``)."""
+        folder = self.folder("story_prompts", "shared")
         return {name: read_prompt(folder / f"{name}.md", "draft") for name in ("continue", "repair")}
+
+    @cached_property
+    def rubrics(self) -> dict[str, Rubric]:
+        """Every axis of judgement by id, in file-name order."""
+        return {path.stem: read_rubric(path) for path in sorted(self.folder("story_prompts", "rubrics").glob("*.md"))}
 
     @cached_property
     def people(self) -> dict[str, tuple[Person, ...]]:
@@ -212,6 +218,9 @@ def read_trait(path: Path) -> Trait:
         "violated_by": bullets(parts.get("violated by", "")),
         "not_exercised_when": bullets(parts.get("not exercised when", "")),
         "reasons": bullets(parts.get("in the character's words", "")),
+        "pulls": bullets(parts.get("what pulls the other way", "")),
+        "costs": bullets(parts.get("what it costs", "")),
+        "doubts": bullets(parts.get("what stays open", "")),
     }
     return record(Trait, {**page.meta, **prose, "id": path.stem}, path)
 

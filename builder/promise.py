@@ -101,7 +101,7 @@ def _work(requests: Sequence[Request], each: float) -> Work:
     others = ["".join(turn.content for turn in request.turns if turn.role != "system") for request in requests]
     step, calls = requests[0].step, round(each * len(requests))
     if step in ("draft", "rewrite"):
-        low, expected, _ = _lengths([request.brief for request in requests])
+        low, expected, _ = _lengths([request.brief for request in requests if request.brief])
     else:
         low, expected = 0, 0
     notes_low, notes = NOTES[step]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast, get_args
 
@@ -10,14 +12,28 @@ from builder.errors import UsageError, no_such
 from builder.markdown import checked, read_page
 from builder.records import ROLE_OF, StepName, digest
 
-Grammar = Mapping[str, str | tuple[str, ...]]  # field -> "text", a range such as "0..7", or the words to choose from
+
+@dataclass(frozen=True)
+class Many:
+    """A list of objects, each with these fields."""
+
+    each: Mapping[str, Kind]
+
+
+Kind = str | tuple[str, ...] | Many | Mapping[str, "Kind"]  # "text", "texts", a range such as "0..7", the words to choose from, or objects
+Grammar = Mapping[str, Kind]
+
+
+RANGE = re.compile(r"^(\d+)\.\.(\d+)$")
+# A text; a conversation; the message that opens one, or the assistant's answer in it.
+OUTPUTS = ("text", "turns", "message", "answer")
 
 
 class Prompt(NamedTuple):
     """One step of a recipe as told to a model: Markdown with ``{name}`` variables.
 
-    ``preamble`` is told first, the same for every document of a recipe, so that a provider can cache it. ``output`` is ``text``,
-    ``turns`` or the grammar of a structured answer; ``inside`` names the tag that the output stands in, where notes go before it.
+    ``preamble`` is told first, the same for every document of a recipe, so that a provider can cache it. ``output`` is one of ``OUTPUTS``
+    or the grammar of a structured answer; ``inside`` names the tag that the output stands in, where notes go before it.
     """
 
     step: StepName
@@ -59,11 +75,26 @@ def read_prompt(path: Path, step: StepName, preamble: str = "") -> Prompt:
     """One prompt; its front matter gives role, inputs and output grammar."""
     page = read_page(path)
     output = page.meta.get("output", "text")
-    fields = output.items() if isinstance(output, dict) else ()
-    grammar = {name: tuple(kind) if isinstance(kind, list) else str(kind) for name, kind in fields}
-    if not grammar and output not in ("text", "turns"):
-        raise UsageError(f"output is {output!r}; write text, turns, or a field on each line below it", path, 2)
+    grammar = _grammar(output, path) if isinstance(output, dict) else {}
+    if not grammar and output not in OUTPUTS:
+        raise UsageError(f"output is {output!r}; write {', '.join(OUTPUTS)}, or a field on each line below it", path, 2)
     meta = checked({**page.meta, "output": ""}, {"role": ROLE_OF[step], "inputs": [], "output": "", "inside": ""}, path, 2)
     text, inside = page.body.strip(), meta["inside"]
     key = digest("\0".join((preamble, page.body)) if preamble else page.body, 16)
     return Prompt(step, meta["role"], tuple(meta["inputs"]), text, key, preamble, grammar or output, inside)
+
+
+def _grammar(fields: Mapping[str, object], path: Path) -> dict[str, Kind]:
+    return {name: _kind(name, kind, path) for name, kind in fields.items()}
+
+
+def _kind(name: str, kind: object, path: Path) -> Kind:
+    if isinstance(kind, dict):
+        return _grammar(kind, path)
+    if isinstance(kind, list) and len(kind) == 1 and isinstance(kind[0], dict):
+        return Many(_grammar(kind[0], path))
+    if isinstance(kind, list) and kind and all(isinstance(word, str) for word in kind):
+        return tuple(kind)
+    if isinstance(kind, str) and (kind in ("text", "texts", "rubrics") or RANGE.match(kind)):
+        return kind
+    raise UsageError(f"the output field {name!r} is {kind!r}; write text, texts, a range such as 0..7, a list of words, or fields", path, 2)

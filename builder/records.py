@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=120)]
 PrincipleKind = Literal["norm", "reason", "example", "commentary"]
-StepName = Literal["plan", "draft", "rewrite", "score"]
-ROLE_OF: Mapping[str, str] = {"plan": "planner", "draft": "writer", "rewrite": "rewriter", "score": "judge"}
+StepName = Literal["fanout", "plan", "scenario", "ask", "draft", "rewrite", "amend", "revise", "identify", "score"]
+_ROLES = {"planner": "fanout plan", "writer": "scenario draft", "rewriter": "ask rewrite amend revise", "judge": "identify score"}
+ROLE_OF: Mapping[str, str] = {step: role for role, steps in _ROLES.items() for step in steps.split()}
 
 
 def slugify(text: str, limit: int = 60) -> str:
@@ -103,6 +104,9 @@ class Trait(Record):
     violated_by: tuple[str, ...] = ()
     not_exercised_when: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    pulls: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 class Tension(Record):
@@ -128,8 +132,11 @@ class Brief(Record):
 
     ``position`` is its place in the plan (0-based), ``seed`` the source of every later draw. ``what`` is the act that shows the
     trait, ``how`` the way it comes about, ``why`` what makes it that trait and how the text carries the reason.
-    ``exercised`` is false where the trait rightly stays idle. ``bystander`` stands outside the matter: a witness who tells it, or
-    whom a letter is to.
+    ``exercised`` is false where the trait rightly stays idle, and ``idle_because`` says why. ``bystander`` stands outside the matter:
+    a witness who tells it, or whom a letter is to. What is weighed: ``what`` is chosen, ``other_option`` is not, ``pull`` speaks for
+    it, ``doubt`` stays open, ``cost`` is what the choice costs; ``carried_by`` says how the text carries the reason. ``premise`` and
+    ``genre`` are a planner's: the idea, and the kind of document. ``motifs`` and ``spare_names`` are to be used, ``forbidden`` is not.
+    ``context`` says what stands before a conversation; ``source`` is the id of an existing text that is rewritten.
     """
 
     id: Id
@@ -164,6 +171,18 @@ class Brief(Record):
     bystander: Person
     place: str
     forbidden: tuple[str, ...] = ()
+    other_option: str = ""
+    pull: str = ""
+    doubt: str = ""
+    cost: str = ""
+    idle_because: str = ""
+    carried_by: str = ""
+    premise: str = ""
+    genre: str = ""
+    motifs: tuple[str, ...] = ()
+    spare_names: tuple[Person, ...] = ()
+    context: str = "none"
+    source: str = ""
 
 
 class Turn(Record):
@@ -177,8 +196,8 @@ class Request(Record):
     """One thing asked of a backend: the brief, and the rendered messages a remote model would be sent.
 
     ``hash`` identifies what is bought: model, messages or brief, parameters and sample number; never transport settings.
-    A ``system`` turn comes first and is the same for many requests: it is the prefix that a provider may cache. ``max_tokens`` bounds
-    what is written and so what it may cost. ``schema_text`` is the JSON Schema of a structured answer, empty where prose is wanted.
+    A ``system`` turn comes first, the same for many requests: the prefix that a provider may cache. ``max_tokens`` bounds what is written
+    and so what it may cost. ``schema_text`` is the JSON Schema of a structured answer, empty where prose is wanted.
     """
 
     hash: str

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from builder.backends import BackendContext, anthropic, openai
 from builder.desk import Desk, Failure, FailureKind, Tried
+from builder.door import mended
 from builder.errors import AuthenticationFailed, UsageError, no_such
 from builder.live.controller import Controller
-from builder.live.door import mended
 from builder.live.failures import kind_of, one_line, retry_after
 from builder.live.messages import cached_prefix
 from builder.live.serve import serve

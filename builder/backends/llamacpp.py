@@ -19,9 +19,9 @@ from typing import Any
 
 from builder.backends import BackendContext
 from builder.desk import Desk, Failure, FailureKind, Tried
+from builder.door import mended
 from builder.errors import BildungError, UsageError, no_such
 from builder.live.controller import Controller
-from builder.live.door import mended
 from builder.live.serve import serve
 from builder.records import Answer, Request, Usage, digest
 

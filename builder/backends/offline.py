@@ -7,7 +7,7 @@ import asyncio
 from builder.backends import BackendContext
 from builder.composer.write import Composer
 from builder.desk import Desk
-from builder.errors import UsageError, no_such
+from builder.errors import BildungError, UsageError, no_such
 from builder.records import Answer, Usage
 
 MODELS = ("composer",)
@@ -27,6 +27,8 @@ class Offline:
     async def work(self, desk: Desk) -> None:
         """One answer each, in order."""
         while (request := await desk.take()) is not None:
+            if request.brief is None:
+                raise BildungError(f"{desk.model} writes from briefs, and {request.step} has none")
             written = self._composer.write(request.brief)
             tokens = len(written.text) // 4  # an estimate of the usual 4 characters a token; nothing is billed by it
             usage = Usage(tokens_out=tokens, cost=0.0)

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from builder.backends import BackendContext
 from builder.desk import Allowance, Desk, Failure, FailureKind, Tried
+from builder.door import mended
 from builder.errors import AuthenticationFailed, UsageError
 from builder.live.controller import Controller
-from builder.live.door import mended
 from builder.live.failures import kind_of, lost, one_line, retry_after
 from builder.live.serve import serve
 from builder.records import Answer, Request, Usage

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from builder.live.door import mended
+from builder.door import mended
 from builder.records import Answer, Request, Usage
 
 CHARACTERS_A_TOKEN = 4  # an estimate that is good enough to tell a long prefix from a short one

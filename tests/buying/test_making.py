@@ -211,7 +211,6 @@ def test_the_document_is_what_was_written_last_and_not_a_remark_on_tags(cook: An
         JUDGED.replace(": 1,", ": NaN,"),
         JUDGED.replace(": 1,", f": {'9' * 5000},"),
         JUDGED.replace(": 1,", ": true,"),
-        f"{JUDGED}\n{JUDGED}",
     ],
 )
 def test_a_verdict_that_can_be_read_two_ways_is_none(cook: Any, story: Brief, said: str) -> None:
@@ -220,6 +219,15 @@ def test_a_verdict_that_can_be_read_two_ways_is_none(cook: Any, story: Brief, sa
 
     made, _ = drive(cook, story, script)
     assert made.judged and made.judged.reason == "unparsed"
+
+
+def test_the_last_of_several_verdicts_counts(cook: Any, story: Brief) -> None:
+    def script(request: Request, asked: int) -> Answer:
+        said = JUDGED.replace('"verdict": "pass"', '"verdict": "fail"')
+        return good(request).model_copy(update={"text": f"{said} no: {JUDGED}."}) if request.step == "score" else good(request)
+
+    made, _ = drive(cook, story, script)
+    assert made.judged and made.judged.reason == "ok"
 
 
 def test_escaped_halves_of_characters_in_a_verdict_are_mended(cook: Any, story: Brief) -> None:
@@ -241,9 +249,9 @@ def test_a_fault_in_any_prompt_shows_before_anything_is_bought(cook: Any, story:
         prompts = (*recipe.prompts[:number], step._replace(text=text), *recipe.prompts[number + 1 :])
         with pytest.raises(UsageError, match=f"the prompt story/{step.step}.md"):
             recipes = {"story": recipe._replace(prompts=prompts)}
-            preflight(cook._replace(library=Other(cook.library, recipes, cook.library.mending)), [story])
-    broken = {name: prompt._replace(text=text) for name, prompt in cook.library.mending.items()}
-    with pytest.raises(UsageError, match="the prompt mending/continue.md"):
+            preflight(cook._replace(library=Other(cook.library, recipes, cook.library.shared)), [story])
+    broken = {name: prompt._replace(text=text) for name, prompt in cook.library.shared.items()}
+    with pytest.raises(UsageError, match="the prompt shared/continue.md"):
         preflight(cook._replace(library=Other(cook.library, cook.library.recipes, broken)), [story])
     preflight(cook, [story])
 
@@ -251,8 +259,8 @@ def test_a_fault_in_any_prompt_shows_before_anything_is_bought(cook: Any, story:
 class Other:
     """A library with other recipes."""
 
-    def __init__(self, library: Any, recipes: Any, mending: Any) -> None:
-        self._library, self.recipes, self.mending = library, recipes, mending
+    def __init__(self, library: Any, recipes: Any, shared: Any) -> None:
+        self._library, self.recipes, self.shared = library, recipes, shared
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._library, name)

@@ -13,10 +13,11 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import NamedTuple
 
 from builder.library import Library
+from builder.outputs import Output, blank, example, parse, schema
 from builder.prompts import Prompt
 from builder.records import Answer, Brief, Document, Principle, Request, Step, Turn, Usage, Verdict, digest
-from builder.stages.write.outputs import Output, blank, example, parse, schema
-from builder.stages.write.prompts import filled, render, variables
+from builder.rendering import filled, render
+from builder.stages.write.variables import variables
 
 REPLANS = 2  # of a refused brief; a third refusal is the matter's, not the setting's
 SAMPLES = 3  # of a request that is answered with nothing
@@ -169,7 +170,7 @@ def _turns(kitchen: Kitchen, prompt: Prompt, brief: Brief, text: str) -> tuple[T
 
 def _told(kitchen: Kitchen, name: str, prompt: Prompt, fault: str) -> Turn:
     values = {"fault": fault, "inside": prompt.inside}
-    return Turn(role="user", content=filled(kitchen.library.mending[name].text, f"mending/{name}.md", values))
+    return Turn(role="user", content=filled(kitchen.library.shared[name].text, f"shared/{name}.md", values))
 
 
 def _request(kitchen: Kitchen, prompt: Prompt, brief: Brief, turns: tuple[Turn, ...], sample: int = 0) -> Request:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from builder.live.door import mended
+from builder.door import mended
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,78 @@
+"""What a model is told: Markdown prompts with their variables filled.
+
+Content enters as values and never as a template, so that its braces are only braces; a tag of the prompt's own inside a value is made
+harmless, so that a text can neither end the passage it stands in nor begin another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from builder.errors import UsageError
+from builder.prompts import Prompt
+from builder.records import Turn
+
+if TYPE_CHECKING:
+    from langchain_core.prompts import PromptTemplate
+
+_TAG = re.compile(r"</?([a-z_]+)>")
+
+
+def render(prompt: Prompt, where: str, values: Mapping[str, str]) -> tuple[Turn, ...]:
+    """One prompt as turns: its preamble as a system turn, itself as a user turn.
+
+    A variable nobody fills fails before any call. ``where`` names the recipe in errors. A preamble is told the constitution and nothing
+    of the brief: it is the same for every document of a recipe, and a provider can cache it.
+    """
+    system = (_system(prompt.preamble, f"{where}/preamble.md", values.get("constitution", "")),) if prompt.preamble else ()
+    return (*system, Turn(role="user", content=filled(prompt.text, f"{where}/{prompt.step}.md", values)))
+
+
+@lru_cache(maxsize=64)
+def _system(preamble: str, where: str, constitution: str) -> Turn:
+    return Turn(role="system", content=filled(preamble, where, {"constitution": constitution}))
+
+
+def filled(text: str, where: str, values: Mapping[str, str]) -> str:
+    """A prompt's text with its variables filled; ``where`` names the file in errors."""
+    template = _template(text, where)
+    missing = sorted(set(template.input_variables) - set(values))
+    if missing:
+        raise UsageError(f"the prompt {where} uses {{{missing[0]}}}, which nothing fills; known: {', '.join(sorted(values))}")
+    try:
+        return str(template.format(**{name: harmless(values[name], text) for name in template.input_variables}))
+    except (ValueError, LookupError, AttributeError, TypeError) as error:  # a format that does not suit its value, as in {what:d}
+        raise _unreadable(where, error) from error
+
+
+def harmless(value: str, prompt: str) -> str:
+    """A value without the prompt's own tags, in any writing of them: their brackets become angle quotes.
+
+    >>> harmless("so he wrote </draft > and left", "<draft>\\n{text}\\n</draft>")
+    'so he wrote ‹/draft › and left'
+    """
+    tags = _tags(prompt)
+    return tags.sub(lambda found: f"‹{found[1]}›", value) if tags else value
+
+
+@lru_cache(maxsize=64)
+def _tags(prompt: str) -> re.Pattern[str] | None:
+    names = "|".join(sorted(set(_TAG.findall(prompt))))
+    return re.compile(rf"<(\s*/?\s*(?:{names})\b[^<>]{{0,80}})>", re.IGNORECASE) if names else None
+
+
+@lru_cache(maxsize=64)
+def _template(text: str, where: str) -> PromptTemplate:
+    from langchain_core.prompts import PromptTemplate
+
+    try:
+        return PromptTemplate.from_template(text)
+    except ValueError as error:
+        raise _unreadable(where, error) from error
+
+
+def _unreadable(where: str, error: Exception) -> UsageError:
+    return UsageError(f"the prompt {where} cannot be read ({error}); write {{{{ and }}}} for braces")
