@@ -20,16 +20,17 @@ TOKENS_AT_WORST = 1.5
 CACHED_AT_BEST, CACHED_SURELY = 1_024, 4_096
 CALLED_AGAIN = 0.05  # share of calls made a second time, at worst: a lost call, a cut text continued, an answer repaired
 WAYS = ("live", "live_cached", "batch", "batch_cached")
-_WORDS = {
+WORDS = {
     "live": "live, nothing cached", "live_cached": "live, prefix cached",
     "batch": "in batches, nothing cached", "batch_cached": "in batches, prefix cached",
 }  # fmt: skip
 
 
 class Work(NamedTuple):
-    """The calls of one role: how many, and the mean of what each reads and writes, in cl100k tokens (``out_high`` is ``max_tokens``).
+    """The calls of one step: how many, and the mean of what each reads and writes, in cl100k tokens (``out_high`` is ``max_tokens``).
 
-    ``stable`` tokens are the prefix that calls share, and ``prefixes`` how many different ones there are.
+    ``stable`` tokens are the prefix that calls share, and ``prefixes`` how many different ones there are. ``most`` is set where not every
+    document needs the call: ``calls`` are then those expected, at best none, at worst so many.
     """
 
     role: str
@@ -41,6 +42,13 @@ class Work(NamedTuple):
     out_expected: int
     out_high: int
     prefixes: int = 1
+    step: str = ""
+    most: int = 0
+
+    @property
+    def name(self) -> str:
+        """As a table shows it."""
+        return f"{self.step} ({self.role})" if self.step else self.role
 
 
 class Span(NamedTuple):
@@ -99,12 +107,16 @@ class Estimate(NamedTuple):
         rows: list[tuple[str, ...]] = [("", "model", "calls", "tokens in", "tokens out", "low", "expected", "high")]
         for role in self.roles:
             told = _told(role.spans[role.way]) if role.spans else ("unknown",) * 3
-            rows.append((role.work.role, role.work.model, f"{role.work.calls:,}", f"{role.tokens_in:,}", f"{role.tokens_out:,}", *told))
+            rows.append((role.work.name, role.work.model, f"{role.work.calls:,}", f"{role.tokens_in:,}", f"{role.tokens_out:,}", *told))
         sums = {"sum": self.sum(), "1,000 kept documents": _times(self.sum(), 1000 / self.documents)}
-        sums |= {_WORDS[way]: self.sum(way) for way in self._other_ways()}
+        sums |= {WORDS[way]: self.sum(way) for way in self._other_ways()}
         bound = "at least" if self.unknown else ""
         rows += [(name, bound, "", "", "", *(_told(span) if span.high or not bound else ("unknown",) * 3)) for name, span in sums.items()]
-        return "\n".join((*_columns(rows), *(f"  {note}" for note in self._notes())))
+        return "\n".join((*columns(rows), *(f"  {note}" for note in self._notes())))
+
+    def per_1000(self, way: str) -> Span:
+        """Of 1,000 kept documents, bought in one way."""
+        return _times(self.sum(way), 1000 / self.documents)
 
     def _other_ways(self) -> list[str]:
         """Ways of buying that cost something else than that of the recipe, and than the same without a cache."""
@@ -123,6 +135,7 @@ class Estimate(NamedTuple):
             f" {CALLED_AGAIN:.0%} of the calls made again",
             f"tokens: counted with cl100k, for Claude times {TOKENS_OF_CLAUDE:g}; thinking is not in them",
             f"kept: {self.documents:,} documents; the spare ones are paid for too",
+            *(f"{work.step}: {work.calls:,} of {work.most:,} documents assumed to need it" for work, *_ in self.roles if work.most),
             "prices: those of the installed genai-prices, without tax",
         ]
         if any(role.spans and role.spans["batch"] == role.spans["live"] for role in self.roles) and "batch" in self._other_ways():
@@ -174,9 +187,9 @@ def _span(work: Work, price: Price, cached: bool, hour: bool) -> Span:
     surely = work.stable if cached and work.stable >= CACHED_SURELY else 0
     first = min(work.prefixes, work.calls)
     return Span(
-        work.calls * call(work.out_low, read=at_best),
+        (0 if work.most else work.calls) * call(work.out_low, read=at_best),
         first * call(work.out_expected, written=surely) + (work.calls - first) * call(work.out_expected, read=surely),
-        work.calls * (1 + CALLED_AGAIN) * call(work.out_high, written=at_best, times=TOKENS_AT_WORST),
+        (work.most or work.calls) * (1 + CALLED_AGAIN) * call(work.out_high, written=at_best, times=TOKENS_AT_WORST),
     )
 
 
@@ -198,7 +211,7 @@ def dollars(figure: float) -> str:
     return f"${figure:,.{digits}f}"
 
 
-def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows as lines: words flush left, figures flush right."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = []

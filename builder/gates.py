@@ -11,13 +11,15 @@ from typing import NamedTuple
 from builder.library import Library
 from builder.recipe import BuildRecipe
 from builder.records import Candidate, Principle, Verdict
+from builder.references import Reference
 
 Gate = Callable[[Iterable[Candidate]], Iterator[Verdict]]
 
 
 class GateContext(NamedTuple):
-    """What a gate may read: thresholds and targets from the recipe, people's lists from the library, the principles."""
+    """What a gate may read: thresholds and targets from the recipe, people's lists from the library, principles, references."""
 
     recipe: BuildRecipe
     library: Library
     principles: Sequence[Principle] = ()
+    references: Sequence[Reference] = ()

@@ -12,17 +12,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast, get_args
 
 from builder.errors import UsageError, no_such
+from builder.forms import Form as Form
+from builder.forms import read_form
 from builder.markdown import Entry, Page, bullets, by_id, checked, named, parse_entries, read_page, read_tables, read_text, record, sections
 from builder.prompts import Prompt, Recipe, read_prompt, read_recipe
-from builder.records import Person, Tension, Trait, digest
+from builder.records import Person, StepName, Tension, Trait, digest
 from builder.rubrics import Rubric, read_rubric
 
 
 class AxisValue(NamedTuple):
-    """One value of an axis of the plan; ``share`` is its weight among the values of its axis."""
+    """One value of an axis of the plan; ``share`` is its weight among the values of its axis.
+
+    ``povs`` and ``recipes`` say with which narrators and kinds of document the value goes, where it does not go with all; they are read
+    for the axes that are drawn outside the covering array (``carried_by``, ``context``).
+    """
 
     id: str
     name: str
@@ -30,22 +36,8 @@ class AxisValue(NamedTuple):
     share: float = 1.0
     min_words: int = 0
     max_words: int = 0
-
-
-class Form(NamedTuple):
-    """What a document looks like on the page. ``layout`` names the composer's layout; lists constrain the plan."""
-
-    id: str
-    name: str
-    description: str
-    recipes: tuple[str, ...]
-    layout: str
-    share: float
-    povs: tuple[str, ...]
-    tenses: tuple[str, ...]
-    lengths: tuple[str, ...]
-    identities: tuple[str, ...]
-    entries: Mapping[str, Entry]
+    povs: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
 
 
 class Work(NamedTuple):
@@ -106,7 +98,8 @@ class Library:
     def tensions(self) -> dict[str, Tension]:
         """Every tension by id; both of its traits must exist."""
         path = self.folder("constitution", "tensions.toml")
-        rows = [record(Tension, row, path) for row in read_tables(path, "tension")] if path.exists() else []
+        tables = read_tables(path, "tension") if path.exists() else []
+        rows = [record(Tension, {key: value for key, value in row.items() if key != "alone"}, path) for row in tables]
         for row in rows:
             for trait in row.between:
                 if trait not in self.traits:
@@ -114,15 +107,28 @@ class Library:
         return by_id(rows, path)
 
     @cached_property
+    def other_ways(self) -> dict[tuple[str, str], str]:
+        """(Tension, trait) -> what the other of its two traits, left to itself, would have the character do; only where ``alone`` says it."""
+        path = self.folder("constitution", "tensions.toml")
+        found: dict[tuple[str, str], str] = {}
+        for row in read_tables(path, "tension") if path.exists() else []:
+            alone, between = row.get("alone", []), self.tensions[row["id"]].between
+            if not isinstance(alone, list) or len(alone) not in (0, 2) or not all(isinstance(way, str) for way in alone):
+                raise UsageError(f"tension {row['id']!r}: alone is two sentences, one for each trait", path)
+            found |= {(row["id"], trait): way for trait, way in zip(between, reversed(alone), strict=False)}
+        return found
+
+    @cached_property
     def axes(self) -> dict[str, dict[str, AxisValue]]:
-        """Axis name -> value id -> value, from ``story_prompts/axes/*.toml``."""
-        folder = self.folder("story_prompts", "axes")
-        return {named(path).stem: _axis(path) for path in sorted(folder.glob("*.toml"))}
+        """Axis name -> value id -> value, from ``story_prompts/axes/*.toml``; an axis that the project lacks is the starter's."""
+        folders = (starter_root().joinpath("story_prompts", "axes"), self.folder("story_prompts", "axes"))
+        paths = {named(path).stem: path for folder in folders for path in sorted(folder.glob("*.toml"))}
+        return {name: _axis(path) for name, path in paths.items()}
 
     @cached_property
     def forms(self) -> dict[str, Form]:
         """Every form by id."""
-        return _read_all(self.folder("story_prompts", "forms"), _form)
+        return _read_all(self.folder("story_prompts", "forms"), read_form)
 
     @cached_property
     def roles(self) -> dict[str, Work]:
@@ -144,9 +150,19 @@ class Library:
 
     @cached_property
     def shared(self) -> dict[str, Prompt]:
-        """What a model of any recipe is told when its answer was cut (``continue``) or malformed (``repair``)."""
-        folder = self.folder("story_prompts", "shared")
-        return {name: read_prompt(folder / f"{name}.md", "draft") for name in ("continue", "repair")}
+        """What a model of any recipe is told, by file name: about a cut or malformed answer, an offence, a judge's findings; and words
+        that stand for what a brief has not."""
+        own, starter = (root / "story_prompts" / "shared" for root in (self.root, starter_root()))
+        found = {path.stem: path for folder in (starter, own) for path in sorted(folder.glob("*.md"))}
+        return {name: read_prompt(path, cast(StepName, name) if name in get_args(StepName) else "draft") for name, path in found.items()}
+
+    @cached_property
+    def planning(self) -> dict[str, Prompt]:
+        """What a planner's model is told, by layer, from ``story_prompts/planning/``; a layer that the project lacks is the starter's."""
+        own, starter = (root / "story_prompts" / "planning" for root in (self.root, starter_root()))
+        paths = {path.name: path for folder in (starter, own) for path in sorted(folder.glob("*.md"))}
+        preamble = read_page(paths.pop("preamble.md")).body.strip()
+        return {path.stem: read_prompt(path, "fanout", preamble) for path in paths.values()}
 
     @cached_property
     def rubrics(self) -> dict[str, Rubric]:
@@ -172,10 +188,20 @@ class Library:
     def invented_ais(self) -> tuple[str, ...]:
         """Names for AIs that nobody has met."""
         path = self.folder("story_prompts", "names", "invented_ais.txt")
-        found = _words(path)
+        found = tuple(name for name in _words(path) if name.lower() not in self.banned_names)
         if not found:
-            raise UsageError("holds no name", path)
+            raise UsageError("holds no name that may be used", path)
         return found
+
+    @cached_property
+    def motifs(self) -> tuple[str, ...]:
+        """Small things and incidents that may turn up anywhere, from ``story_prompts/motifs/pool.txt``."""
+        return _words(self.folder("story_prompts", "motifs", "pool.txt"))
+
+    @cached_property
+    def any_choice(self) -> Trait:
+        """What pulls, costs and stays open in any choice: for a trait whose own file does not say, and where a trait stays idle."""
+        return read_trait(self.folder("story_prompts", "motifs", "any_choice.md"))
 
     @cached_property
     def banned_names(self) -> frozenset[str]:
@@ -234,33 +260,18 @@ def _read_all(folder: Path, read: Callable[[Page], Any]) -> dict[str, Any]:
 
 
 def _axis(path: Path) -> dict[str, AxisValue]:
-    rows = [
-        checked(row, {"id": "", "name": row.get("id", ""), "description": "", "share": 1.0, "min_words": 0, "max_words": 0}, path)
-        for row in read_tables(path, "value")
-    ]
+    known = {"description": "", "share": 1.0, "min_words": 0, "max_words": 0, "povs": [], "recipes": []}
+    rows = [checked(row, {"id": "", "name": row.get("id", ""), **known}, path) for row in read_tables(path, "value")]
     for row in rows:
         if row["min_words"] > row["max_words"]:
             raise UsageError(f"{row['id']}: min_words is above max_words", path)
     if not rows:
         raise UsageError("has no [[value]]", path)
-    return by_id([AxisValue(**row) for row in rows], path)
+    return by_id([AxisValue(**{**row, "povs": tuple(row["povs"]), "recipes": tuple(row["recipes"])}) for row in rows], path)
 
 
 def _meta(page: Page, known: dict[str, Any]) -> dict[str, Any]:
     return checked(page.meta, known, page.path, 2)
-
-
-def _form(page: Page) -> Form:
-    meta = _meta(
-        page,
-        {"name": page.path.stem, "description": "", "recipes": ["story"], "layout": "prose", "share": 1.0, "povs": [], "tenses": [],
-         "lengths": [], "identities": []},
-    )  # fmt: skip
-    povs, tenses, lengths, identities = (tuple(meta[key]) for key in ("povs", "tenses", "lengths", "identities"))
-    return Form(
-        page.path.stem, meta["name"], meta["description"], tuple(meta["recipes"]), meta["layout"], float(meta["share"]), povs, tenses,
-        lengths, identities, parse_entries(page),
-    )  # fmt: skip
 
 
 def _lexicon(page: Page) -> dict[str, tuple[str, ...]]:

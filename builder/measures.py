@@ -146,11 +146,20 @@ def overused_per_1000_words(texts: Iterable[str], listed: Iterable[str]) -> floa
     return 1000 * hits / total if total else 0.0
 
 
+def not_but(text: str) -> list[Span]:
+    """Where a text denies one thing to assert another.
+
+    >>> not_but("It was not a mistake but a choice.")
+    [Span(start=7, end=24)]
+    """
+    return [Span(*match.span()) for match in _NOT_BUT.finditer(lowered(text))]
+
+
 def not_but_per_1000_characters(texts: Iterable[str]) -> float:
     """How often a text denies one thing to assert another, per 1,000 characters."""
     hits = length = 0
     for text in texts:
-        hits += len(_NOT_BUT.findall(lowered(text)))
+        hits += len(not_but(text))
         length += len(text)
     return 1000 * hits / length if length else 0.0
 

@@ -19,13 +19,16 @@ from typing import NamedTuple
 
 from builder import plugins
 from builder.buying import Bought, Counter, open_counter, write
+from builder.buying.planning import WithIdeas, recalled, with_ideas
 from builder.desk import MAYBE_BILLED
 from builder.exporters import ExportOptions
 from builder.gates import GateContext
+from builder.labelled import try_checks
 from builder.ledger import Ledger, hold
 from builder.progress import Progress, Quiet
-from builder.project import Project, principles_of, read_constitutions, stay_inside
+from builder.project import Project, principles_of, read_constitutions, read_existing, stay_inside
 from builder.records import Brief, Candidate, Constitution, CorpusRecord, Document, Evidence, Verdict
+from builder.references import read_references
 from builder.rows import BuildRows, Spent
 from builder.stores import sweep, write_lines, write_text
 
@@ -46,10 +49,13 @@ def build(
 ) -> BuildRows:
     """Build the corpus, or go on with it; its manifest is written last. ``only_known`` takes what the ledger holds and buys nothing."""
     progress = progress or Quiet()
-    with _opened(project, progress) as (counter, ledger, constitutions, briefs):
-        bought = write(counter, ledger, briefs, progress, only_known, allow_unknown_price)
-        rows = _rows(project, constitutions, _planned(briefs, bought, only_known), bought, ledger, progress)
+    with _opened(project, progress, only_known, allow_unknown_price) as (counter, ledger, constitutions, plan):
+        bought = write(counter, ledger, plan.briefs, progress, only_known, allow_unknown_price, calibrated=True)
+        rows = _rows(project, constitutions, _planned(plan.briefs, bought, only_known), bought, ledger, progress)
+        rows = rows._replace(planned=plan.planned)
         if published:
+            with progress.stage("calibration"):
+                rows = rows._replace(tried=try_checks(project.corpus / "reference", _gate_context(project, constitutions)))
             publish(project, rows, progress)
     return rows
 
@@ -59,7 +65,8 @@ def sample(project: Project, count: int, progress: Progress | None = None, allow
     from builder.promise import extrapolated
 
     progress = progress or Quiet()
-    with _opened(project, progress) as (counter, ledger, constitutions, briefs):
+    with _opened(project, progress, False, allow_unknown_price) as (counter, ledger, constitutions, plan):
+        briefs = plan.briefs
         count = min(count, len(briefs))
         chosen = [briefs[number * len(briefs) // count] for number in range(count)]
         bought = write(counter, ledger, chosen, progress, allow_unknown_price=allow_unknown_price)
@@ -70,8 +77,13 @@ def sample(project: Project, count: int, progress: Progress | None = None, allow
 
 
 @contextmanager
-def _opened(project: Project, progress: Progress) -> Iterator[tuple[Counter, Ledger, tuple[Constitution, ...], tuple[Brief, ...]]]:
-    """The corpus held for one build: models, ledger, constitutions and plan. A model that cannot be opened shows before a ledger begins."""
+def _opened(
+    project: Project, progress: Progress, only_known: bool, allow_unknown_price: bool
+) -> Iterator[tuple[Counter, Ledger, tuple[Constitution, ...], WithIdeas]]:
+    """The corpus held for one build: models, ledger, constitutions and plan, with a planner's ideas where one is named.
+
+    A model that cannot be opened shows before a ledger begins.
+    """
     stay_inside(project)
     with hold(project.corpus):
         with progress.stage("principles"):
@@ -80,7 +92,9 @@ def _opened(project: Project, progress: Progress) -> Iterator[tuple[Counter, Led
         with closing(Ledger(project.corpus / "ledger.sqlite")) as ledger:
             with progress.stage("plan"):
                 briefs = draw_plan(project, constitutions)
-            yield counter, ledger, constitutions, briefs
+            yield counter, ledger, constitutions, with_ideas(
+                counter, ledger, constitutions, briefs, progress, only_known, allow_unknown_price
+            )
 
 
 def _rows(
@@ -90,7 +104,7 @@ def _rows(
     records = corpus_records(project, constitutions, bought.documents, verdicts)
     return BuildRows(
         project.recipe, project.library, constitutions, briefs, bought.documents, verdicts, evidence, records, bought.training_grade,
-        _spent(ledger),
+        _spent(ledger), blind=bought.blind,
     )  # fmt: skip
 
 
@@ -111,7 +125,7 @@ def plan_stream(project: Project, constitutions: Sequence[Constitution]) -> Iter
     """The endless plan of this corpus."""
     from builder.stages.plan import plan
 
-    return plan(project.recipe, project.library, principles_of(constitutions))
+    return plan(project.recipe, project.library, principles_of(constitutions), read_existing(project))
 
 
 def draw_plan(project: Project, constitutions: Sequence[Constitution]) -> tuple[Brief, ...]:
@@ -120,13 +134,22 @@ def draw_plan(project: Project, constitutions: Sequence[Constitution]) -> tuple[
     return tuple(itertools.islice(plan_stream(project, constitutions), math.ceil(size.documents * (1 + size.spare))))
 
 
+def known_plan(project: Project, constitutions: Sequence[Constitution]) -> WithIdeas:
+    """The plan as far as it is known without buying: with a planner's ideas where the ledger holds them all."""
+    briefs, path = draw_plan(project, constitutions), project.corpus / "ledger.sqlite"
+    if not (project.recipe.models.planner and path.is_file()):
+        return WithIdeas(briefs)
+    with closing(Ledger(path)) as ledger:
+        return recalled(project, constitutions, briefs, ledger)
+
+
 def judge(
     project: Project, constitutions: Sequence[Constitution], bought: Bought, progress: Progress
 ) -> tuple[Verdicts, tuple[Evidence, ...]]:
     """Run the gates in order; each sees what the earlier ones kept. A new gate is one more line here."""
-    from builder.stages import mechanical, near_duplicates, select, trait_evidence
+    from builder.stages import anti_patterns, identity, mechanical, near_duplicates, select, trait_evidence
 
-    context = GateContext(project.recipe, project.library, principles_of(constitutions))
+    context = _gate_context(project, constitutions)
     verdicts: dict[str, tuple[Verdict, ...]] = {"write": bought.unwritten} if bought.unwritten else {}
     evidence: list[Evidence] = []
     left = [Candidate(document.id, document.text, document.brief) for document in bought.documents]
@@ -141,10 +164,17 @@ def judge(
     if bought.judged:
         run("judge", iter(bought.judged))
     run("mechanical", mechanical.open_gate(context)(left))
+    run("anti_patterns", anti_patterns.open_gate(context)(left))
+    run("identity", identity.open_gate(context)(left))
     run("trait_evidence", _collected(trait_evidence.judge_with_evidence(context, left), evidence))
     run("near_duplicates", near_duplicates.open_gate(context)(left))
     run("select", select.open_gate(context)(left))
     return verdicts, tuple(evidence)
+
+
+def _gate_context(project: Project, constitutions: Sequence[Constitution]) -> GateContext:
+    references = read_references(project.corpus / "reference")
+    return GateContext(project.recipe, project.library, principles_of(constitutions), references)
 
 
 def _collected(pairs: Iterable[tuple[Verdict, Sequence[Evidence]]], evidence: list[Evidence]) -> Iterator[Verdict]:

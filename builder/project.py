@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from builder.errors import UsageError, no_such
 from builder.library import Library
 from builder.recipe import BuildRecipe, Override, read_recipe
 from builder.records import Constitution, Principle
+from builder.references import Source, read_sources
 
 
 class Project(NamedTuple):
@@ -31,7 +32,7 @@ class Project(NamedTuple):
 def open_project(corpus: Path, overrides: tuple[Override, ...] = ()) -> Project:
     """Read ``corpus/<name>/recipe.toml``; the project folder is two above it. Unknown plugins are refused before anything is paid."""
     recipe = read_recipe(corpus / "recipe.toml", overrides)
-    models = [recipe.models.writer, recipe.models.rewriter, recipe.models.judge]
+    models = [recipe.models.planner, recipe.models.writer, recipe.models.rewriter, recipe.models.judge]
     wanted = [*(("backend", model.partition("/")[0]) for model in models if model), *(("exporter", name) for name in recipe.export.formats)]
     for kind, name in wanted:
         if name not in plugins.names(kind):
@@ -68,6 +69,12 @@ def read_constitutions(project: Project) -> tuple[Constitution, ...]:
     if not found:
         raise UsageError("[corpus] constitutions is empty; name at least one Markdown file", project.corpus / "recipe.toml")
     return tuple(found)
+
+
+def read_existing(project: Project) -> Iterable[Source]:
+    """The existing texts that the recipe's ``[deliberation]`` names, read as they are asked for; none where the mix has no use for them."""
+    name = project.recipe.deliberation.input
+    return read_sources(project.root / name) if name and project.recipe.mix.get("deliberation") else ()
 
 
 def principles_of(constitutions: Sequence[Constitution]) -> tuple[Principle, ...]:

@@ -33,7 +33,8 @@ class Prompt(NamedTuple):
     """One step of a recipe as told to a model: Markdown with ``{name}`` variables.
 
     ``preamble`` is told first, the same for every document of a recipe, so that a provider can cache it. ``output`` is one of ``OUTPUTS``
-    or the grammar of a structured answer; ``inside`` names the tag that the output stands in, where notes go before it.
+    or the grammar of a structured answer; ``inside`` names the tag that the output stands in, where notes go before it. ``where`` names
+    the file in errors.
     """
 
     step: StepName
@@ -44,6 +45,7 @@ class Prompt(NamedTuple):
     preamble: str = ""
     output: str | Grammar = "text"
     inside: str = ""
+    where: str = ""
 
 
 class Recipe(NamedTuple):
@@ -67,8 +69,10 @@ def read_recipe(path: Path) -> Recipe:
 def _prompt(folder: Path, step: str) -> Prompt:
     if step not in get_args(StepName):
         raise UsageError(no_such("step", step, get_args(StepName)), folder / "recipe.md", 2)
-    preamble = folder / "preamble.md"
-    return read_prompt(folder / f"{step}.md", cast(StepName, step), read_page(preamble).body.strip() if preamble.is_file() else "")
+    own, shared, preamble = folder / f"{step}.md", folder.parent / "shared" / f"{step}.md", folder / "preamble.md"
+    if not own.is_file() and shared.is_file():  # one for all recipes, and without the preamble of any
+        return read_prompt(shared, cast(StepName, step))
+    return read_prompt(own, cast(StepName, step), read_page(preamble).body.strip() if preamble.is_file() else "")
 
 
 def read_prompt(path: Path, step: StepName, preamble: str = "") -> Prompt:
@@ -81,7 +85,8 @@ def read_prompt(path: Path, step: StepName, preamble: str = "") -> Prompt:
     meta = checked({**page.meta, "output": ""}, {"role": ROLE_OF[step], "inputs": [], "output": "", "inside": ""}, path, 2)
     text, inside = page.body.strip(), meta["inside"]
     key = digest("\0".join((preamble, page.body)) if preamble else page.body, 16)
-    return Prompt(step, meta["role"], tuple(meta["inputs"]), text, key, preamble, grammar or output, inside)
+    where = f"{path.parent.name}/{path.name}"
+    return Prompt(step, meta["role"], tuple(meta["inputs"]), text, key, preamble, grammar or output, inside, where)
 
 
 def _grammar(fields: Mapping[str, object], path: Path) -> dict[str, Kind]:

@@ -48,7 +48,7 @@ class CorpusSection(Section):
 class ModelsSection(Section):
     """One model per role, as ``provider/model``; an empty role's step is left out."""
 
-    planner: str = Field("", description="empty: briefs come from the library, which costs nothing")
+    planner: str = Field("", description="empty: briefs come from the library, which costs nothing; named: ideas are bought for them first")
     writer: str = Field("offline/composer", description="needs no key and no download, so that a first build always works")
     rewriter: str = Field("", description="the embedded writer has nothing to gain from a rewrite")
     judge: str = Field("", description="no judge without a model: the report marks what is missing")
@@ -56,11 +56,16 @@ class ModelsSection(Section):
         "whole", description="what each call is told of it besides its own principle; providers cache the whole, small contexts lack room"
     )
 
-    @model_validator(mode="after")
-    def _only_roles_that_act(self) -> ModelsSection:
-        if self.planner:
-            raise ValueError("no step uses the role 'planner' in this version; leave it empty")
-        return self
+class PlanningSection(Section):
+    """The fan-out from the constitutions to ideas, where models.planner is named; about 80 calls with these defaults."""
+
+    domains: int = Field(4, ge=1, le=40, description="few and broad: everything narrower is what sub-domains are for")
+    subdomains: int = Field(3, ge=1, le=40, description="of each domain; each costs three calls and those for its ideas")
+    assertions: int = Field(6, ge=1, le=40, description="of each sub-domain: 72 in all, about one for each passage of the starter's text")
+    types: int = Field(4, ge=1, le=40, description="kinds of text for each sub-domain, at least one for each recipe")
+    subtypes: int = Field(3, ge=1, le=40, description="of each type: with four types, as many genres as one call has ideas")
+    ideas: int = Field(6, ge=1, le=1000, description="for one assertion at most, beyond which they repeat each other; fewer briefs, fewer ideas")
+    rounds: int = Field(2, ge=0, le=10, description="of calls for passages that nothing reaches yet; they end where one gains nothing")
 
 
 class SizeSection(Section):
@@ -100,6 +105,7 @@ class IdentitySection(Section):
     human: float = Field(0.15, ge=0, description="even humans acting well carry over")
     name: str = Field("", max_length=60, description="the name of the model that will be trained")
     maker: str = Field("", max_length=60)
+    facts: tuple[str, ...] = Field((), description="sentences about the named model that may be said; a text that says others is refused")
 
     @model_validator(mode="after")
     def _named_has_a_name(self) -> IdentitySection:
@@ -109,6 +115,20 @@ class IdentitySection(Section):
         return self
 
 
+class WritingSection(Section):
+    """How documents are written."""
+
+    exemplars: int = Field(2, ge=0, le=6, description="hand-written references that a writer is shown, about 900 tokens each; rotated")
+    revisions: int = Field(1, ge=0, le=1, description="rewrites after a judge's findings; a second one gains next to nothing")
+    calibrated: int = Field(252, ge=0, description="labelled passages that the blind reader is tried on; its rate is corrected by them")
+
+
+class DeliberationSection(Section):
+    """Existing texts that the recipe ``deliberation`` rewrites so that the reasons are on the page."""
+
+    input: str = Field("", description="JSONL of id, and text or messages, relative to the project folder; empty: nothing is rewritten")
+
+
 class GatesSection(Section):
     """Thresholds. Each gate says in its verdict which one it met."""
 
@@ -116,6 +136,9 @@ class GatesSection(Section):
     max_words: int = Field(4000, ge=1)
     copied_words: int = Field(13, ge=5, description="a run of 13 words is the usual measure of a copy; see contamination studies")
     slop_per_1000: float = Field(8.0, ge=0, description="human fiction has 6.6 over-used words per 1,000, models up to 43.6")
+    not_but_per_1000: float = Field(
+        0.38, ge=0, description='"not X but Y" per 1,000 characters: ten times the .038 of human fiction; models have .053 to .71'
+    )
     near_duplicate: float = Field(0.8, gt=0, le=1, description="exact Jaccard over word 5-grams")
 
     @model_validator(mode="after")
@@ -160,9 +183,12 @@ class BuildRecipe(Section):
         {"story": 0.76, "document": 0.12, "advice": 0.12},
         description="share of each recipe; fiction moves behaviour most, documents teach what it assumes, a little advice goes far",
     )
+    planning: PlanningSection = PlanningSection()
     size: SizeSection = SizeSection()
     axes: AxesSection = AxesSection()
     identity: IdentitySection = IdentitySection()
+    writing: WritingSection = WritingSection()
+    deliberation: DeliberationSection = DeliberationSection()
     gates: GatesSection = GatesSection()
     holdout: HoldoutSection = HoldoutSection()
     budget: BudgetSection = BudgetSection()

@@ -82,7 +82,7 @@ class Constitution(NamedTuple):
 class Trait(Record):
     """One trait of character: what shows it, what violates it, when it rightly stays idle, and the patterns that see it.
 
-    Patterns are in the language described in ``builder/stages/trait_evidence.py``.
+    Patterns are in the language described in ``builder/patterns/language.py``.
     """
 
     id: Id
@@ -205,7 +205,7 @@ class Request(Record):
     step: StepName
     model: str
     prompt_hash: str
-    brief: Brief
+    brief: Brief | None = None
     turns: tuple[Turn, ...] = ()
     sample: int = 0
     max_tokens: int = 4096

@@ -18,17 +18,20 @@ from builder.records import Turn
 if TYPE_CHECKING:
     from langchain_core.prompts import PromptTemplate
 
+_VARIABLE = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
+_GAPS = re.compile(r"\n{3,}")
 _TAG = re.compile(r"</?([a-z_]+)>")
 
 
-def render(prompt: Prompt, where: str, values: Mapping[str, str]) -> tuple[Turn, ...]:
+def render(prompt: Prompt, values: Mapping[str, str]) -> tuple[Turn, ...]:
     """One prompt as turns: its preamble as a system turn, itself as a user turn.
 
-    A variable nobody fills fails before any call. ``where`` names the recipe in errors. A preamble is told the constitution and nothing
-    of the brief: it is the same for every document of a recipe, and a provider can cache it.
+    A variable nobody fills fails before any call. A preamble is told the constitution and nothing of the brief: it is the same for every
+    document of a recipe, and a provider can cache it.
     """
-    system = (_system(prompt.preamble, f"{where}/preamble.md", values.get("constitution", "")),) if prompt.preamble else ()
-    return (*system, Turn(role="user", content=filled(prompt.text, f"{where}/{prompt.step}.md", values)))
+    folder = prompt.where.partition("/")[0]
+    system = (_system(prompt.preamble, f"{folder}/preamble.md", values.get("constitution", "")),) if prompt.preamble else ()
+    return (*system, Turn(role="user", content=filled(prompt.text, prompt.where, values)))
 
 
 @lru_cache(maxsize=64)
@@ -37,8 +40,14 @@ def _system(preamble: str, where: str, constitution: str) -> Turn:
 
 
 def filled(text: str, where: str, values: Mapping[str, str]) -> str:
-    """A prompt's text with its variables filled; ``where`` names the file in errors."""
-    template = _template(text, where)
+    """A prompt's text with its variables filled; ``where`` names the file in errors.
+
+    A line that holds variables, all of them empty, is left out, so that a prompt need not speak of what is not there.
+
+    >>> filled("Name: {name}\\nTown: {town}", "a.md", {"name": "Oda", "town": ""})
+    'Name: Oda'
+    """
+    template = _template(_without_empty(text, values), where)
     missing = sorted(set(template.input_variables) - set(values))
     if missing:
         raise UsageError(f"the prompt {where} uses {{{missing[0]}}}, which nothing fills; known: {', '.join(sorted(values))}")
@@ -46,6 +55,14 @@ def filled(text: str, where: str, values: Mapping[str, str]) -> str:
         return str(template.format(**{name: harmless(values[name], text) for name in template.input_variables}))
     except (ValueError, LookupError, AttributeError, TypeError) as error:  # a format that does not suit its value, as in {what:d}
         raise _unreadable(where, error) from error
+
+
+def _without_empty(text: str, values: Mapping[str, str]) -> str:
+    if all(values.values()):
+        return text
+    lines = text.split("\n")
+    kept = [line for line in lines if not (named := _VARIABLE.findall(line)) or any(values.get(name, "?") for name in named)]
+    return text if len(kept) == len(lines) else _GAPS.sub("\n\n", "\n".join(kept)).strip()
 
 
 def harmless(value: str, prompt: str) -> str:
@@ -64,7 +81,7 @@ def _tags(prompt: str) -> re.Pattern[str] | None:
     return re.compile(rf"<(\s*/?\s*(?:{names})\b[^<>]{{0,80}})>", re.IGNORECASE) if names else None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _template(text: str, where: str) -> PromptTemplate:
     from langchain_core.prompts import PromptTemplate
 

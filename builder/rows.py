@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
+from builder.calibration import Blind, Tried
 from builder.ledger import PaidRow
 from builder.library import Library
 from builder.recipe import BuildRecipe
@@ -62,6 +63,25 @@ class Spent(NamedTuple):
         return found
 
 
+class LayerCount(NamedTuple):
+    """What became of one layer of a fan-out: calls, entries kept, entries dropped by reason, calls that gave nothing by reason."""
+
+    calls: int
+    kept: int
+    dropped: Mapping[str, int]
+    failed: Mapping[str, int]
+
+
+class PlannedIdeas(NamedTuple):
+    """What a planner's fan-out came to. ``taken`` briefs have an idea; ``reached`` normative principles have one, ``unreached`` none."""
+
+    layers: Mapping[str, LayerCount]
+    ideas: int
+    taken: int
+    reached: tuple[str, ...]
+    unreached: tuple[str, ...]
+
+
 class _Rows(NamedTuple):
     recipe: BuildRecipe
     library: Library
@@ -73,12 +93,17 @@ class _Rows(NamedTuple):
     records: Sequence[CorpusRecord]
     training_grade: bool
     spent: Spent
+    tried: Sequence[Tried] = ()
+    blind: Sequence[Blind] = ()
+    planned: PlannedIdeas | None = None
 
 
 class BuildRows(_Rows):
     """Rows of one build. ``verdicts`` maps gate name -> its verdicts, in the order the gates ran; each gate saw what the earlier kept.
 
-    ``documents`` is everything written; ``records`` what every gate kept, in export order.
+    ``documents`` is everything written; ``records`` what every gate kept, in export order. ``tried`` is what the offline checks say of the
+    hand-labelled texts beside the corpus, ``blind`` what the blind reader says of the labelled passages.
+    ``planned`` is what a planner's model gave; ``None`` where no planner is named.
     """
 
     @cached_property

@@ -77,4 +77,4 @@ def avoided(rubrics: Iterable[Rubric], recipe: str, exercised: bool) -> str:
 
 def as_told(rubrics: Mapping[str, Rubric]) -> str:
     """The axes as a judge reads them."""
-    return "\n".join(f"- {rubric.id}: {' '.join(rubric.told.split())}" for rubric in rubrics.values())
+    return "\n".join(f"- {rubric.id} ({rubric.looks_for}): {' '.join(rubric.told.split())}" for rubric in rubrics.values())

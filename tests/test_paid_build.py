@@ -21,7 +21,9 @@ from builder.ledger import Ledger
 
 MODEL = "anthropic/claude-sonnet-4-5"  # its list price is the provider's default
 KEY = "sk-canary-4711-never-to-be-written"
-BUILD = ("build", "--documents", "12", "--set", "gates.copied_words=100000")  # the provider's prose is made of the starter's sentences
+# The provider's prose is made of the starter's sentences, and knows nobody's name.
+LOOSE = ("gates.copied_words=100000", "identity.invented=0.0", "identity.unnamed=0.85")
+BUILD = ("build", "--documents", "12", *(word for setting in LOOSE for word in ("--set", setting)))
 WRITER = ("--model", f"writer={MODEL}")
 ROLES = (*WRITER, "--model", f"rewriter={MODEL}", "--model", f"judge={MODEL}")
 
@@ -66,8 +68,9 @@ def test_a_build_costs_what_the_provider_bills_and_killed_ones_end_the_same(
     ran = build(*ROLES)
     bill = simulated.bill()
     assert ran.code == 0, ran.err
-    assert bill.bought_again == 0 and bill.answers == 3 * 13
+    assert bill.bought_again == 0 and bill.answers >= 4 * 13
     with closing(Ledger(project_folder / "corpus/example/ledger.sqlite")) as ledger:
+        assert ledger.paid().answers == bill.answers
         assert ledger.paid().cost == pytest.approx(float(bill.dollars), abs=1e-9)
     assert f"${float(bill.dollars):.2f}" in ran.out
     again = tmp_path_factory.mktemp("again")

@@ -20,7 +20,7 @@ def test_the_recipe_that_ships_is_read() -> None:
     ("text", "says"),
     [
         ("[size]\ndocumnts = 3\n", r"line 2: no key in \[size\] named 'documnts'; did you mean 'documents'"),
-        ('[models]\nplanner = "a/b"\n', "no step uses the role 'planner'"),
+        ("[planning]\ndomains = 0\n", "planning.domains: Input should be greater than or equal to 1"),
         ("[gates]\nmin_words = 50\nmax_words = 40\n", "min_words 50 is above max_words 40"),
         ("[axes.traits]\na = 0.8\nb = 0.5\n", "130%"),
         ("[identity]\nnamed = 0.5\nunnamed = 0.5\ninvented = 0.0\nhuman = 0.0\n", "give the model's name"),

@@ -27,7 +27,7 @@ _LIBRARIES = (
 @click.command("doctor")
 @corpus_argument
 def command(corpus: Path) -> int:
-    """Check the installation, and everything people wrote: recipe, constitutions, traits against their own examples, tensions, prompts."""
+    """Check the installation, and everything people wrote: recipe, constitutions, traits and rubrics against their own examples, tensions, prompts."""
     click.echo(f"bildung {__version__}, Python {platform.python_version()}, {sys.platform}")
     for name in _LIBRARIES:
         click.echo(f"  {name} {importlib.metadata.version(name)}")
@@ -39,6 +39,7 @@ def command(corpus: Path) -> int:
 
 
 def _faults(corpus: Path) -> list[str]:
+    from builder.stages.anti_patterns import check_rubric
     from builder.stages.trait_evidence import check_trait
 
     try:
@@ -46,6 +47,7 @@ def _faults(corpus: Path) -> list[str]:
         constitutions = read_constitutions(project)
         library = project.library
         found = [f"trait {trait.id}: {fault}" for trait in library.traits.values() for fault in check_trait(trait)]
+        found += [f"rubric {fault}" for rubric in library.rubrics.values() for fault in check_rubric(rubric)]
         principles = sum(len(constitution.principles) for constitution in constitutions)
         click.echo(f"{corpus}: {principles} principles, {len(library.traits)} traits, {len(library.tensions)} tensions, "
                    f"{len(library.forms)} forms, {len(library.roles)} roles, {len(library.settings)} settings, "

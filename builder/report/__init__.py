@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from builder.report import balance, character, cost, front, making, variety
+from builder.report import balance, calibration, character, cost, front, judging, making, planning, variety
 from builder.report.counted import Counted
 from builder.report.page import Section
 from builder.rows import BuildRows
@@ -37,15 +37,17 @@ def write_report(rows: BuildRows, output: Path, exports: Mapping[str, Path]) -> 
 
 
 def _sections(counted: Counted, output: Path, exports: Mapping[str, Path]) -> Sequence[Section]:
-    """The report in reading order."""
-    return (
+    """The report in reading order; a section that does not apply is left out."""
+    found: Sequence[Section | None] = (
         balance.traits(counted),
         balance.axes(counted),
         balance.interactions(counted),
         balance.gaps(counted),
+        planning.planning(counted),
         character.principles(counted),
         character.evidence(counted),
-        character.judge(counted),
+        judging.judge(counted),
+        calibration.calibration(counted),
         variety.diversity(counted),
         variety.patterns(counted),
         making.funnel(counted),
@@ -55,3 +57,4 @@ def _sections(counted: Counted, output: Path, exports: Mapping[str, Path]) -> Se
         making.provenance(counted, exports, output),
         making.limits(counted),
     )
+    return tuple(section for section in found if section is not None)

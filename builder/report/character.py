@@ -1,4 +1,4 @@
-"""The constitution and the quotes: which principles are reached, what shows a trait, what a judge would add."""
+"""The constitution and the quotes: which principles are reached, and what shows a trait."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from builder.records import Evidence, Principle
 from builder.report.counted import Counted
-from builder.report.page import Section, details, percent, quoted, ratio, table
+from builder.report.page import Section, details, quoted, ratio, table
 
 _NORMATIVE = ("norm", "reason")
 _SHOWN_UNREACHED = 25
@@ -103,19 +103,3 @@ def _drawn(counted: Counted, name: str, found: Sequence[Evidence], most: int) ->
         each.setdefault(row.trait, row)
     chosen = list(each.values())[:most]
     return sorted(chosen, key=lambda row: row.trait)
-
-
-def judge(counted: Counted) -> Section:
-    """What a blind reader says, or that there was none."""
-    verdicts = counted.rows.verdicts.get("judge", ())
-    model = counted.rows.recipe.models.judge
-    if verdicts:
-        agreed = sum(verdict.keep for verdict in verdicts)
-        body = [f"`{model}` read {len(verdicts):,} documents and kept {percent(agreed / len(verdicts))}; no human labels correct its rate."]
-        return Section("judge", "Judge", body, {"run": True, "read": len(verdicts), "kept_share": ratio(agreed, len(verdicts))})
-    reason = f"`{model}` is named and no judge gate ran" if model else "no judge model is named"
-    body = [
-        f"**Not run: {reason}.** The coverage number of a blind reader (\"which of these traits does the character show?\") is missing from"
-        " this report. The lexical counts above see what is named, not what is shown: they are evidence to read, not a coverage number."
-    ]  # fmt: skip
-    return Section("judge", "Judge", body, {"run": False, "read": 0, "kept_share": None}, (), [f"no blind reader: {reason}"])

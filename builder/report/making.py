@@ -143,9 +143,7 @@ def limits(counted: Counted) -> Section:
     """What none of these numbers says."""
     told = [
         "Whether a text is good, true to the constitution or worth training on: nobody has read it. Read twenty documents.",
-        "Whether a trait is *shown*: patterns see wording; a blind reader's number is missing unless the judge section has one."
-        if not counted.rows.verdicts.get("judge")
-        else "How often the judge errs: its rate is not corrected by human labels.",
+        _of_judging(counted),
         "Whether texts are alike in plot or theme while their words differ.",
         "What a model trained on this corpus does: measure that on evaluations the recipe holds out.",
     ]
@@ -154,3 +152,11 @@ def limits(counted: Counted) -> Section:
             0, "The documents were put together by the embedded rehearsal writer: they exercise the line, and nobody should train on them."
         )
     return Section("limits", "Limits", ["\n".join(f"- {line}" for line in told)], {})
+
+
+def _of_judging(counted: Counted) -> str:
+    if not counted.rows.verdicts.get("judge"):
+        return "Whether a trait is *shown*: patterns see wording, and the calibration says how little; no blind reader was run."
+    if not counted.rows.blind:
+        return "How often the judge and the blind reader err: nothing corrects their rates."
+    return "How often the judge errs on its axes: only the blind reader is corrected, by one author's labels on short passages."

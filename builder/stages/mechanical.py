@@ -5,10 +5,11 @@
     control_character:CODE   breaks a reader of JSON lines, or hides: u+2028, a lone surrogate, u+202e
     special_token:TOKEN      text that a tokenizer turns into a control token (lists/special_tokens.txt, any <|name|>)
     placeholder:TEXT         something left to fill in (lists/placeholders.txt, [Name], {slot}, <one|another>)
+    cut_ending               it stops in the middle: of a sentence of prose, a quotation, a block of code
     link                     an address, a domain, an e-mail address
     calendar_date            12 March 2024, 2023-05-01, in 2021; times of day and week days are fine
     banned_name:NAME         a worn-out name (names/banned.txt), as a whole word with a capital
-    copied_span              [gates] copied_words or more words running as in a principle
+    copied_span              [gates] copied_words or more words running as in a principle, or in a reference other than itself
     eval_shape               all motifs of a known evaluation scenario (lists/eval_shapes.txt)
     slop_words               over-used words and phrases (lists/slop.txt) above [gates] slop_per_1000; three at least
 
@@ -22,7 +23,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from builder.gates import Gate, GateContext
-from builder.records import Candidate, Principle, Verdict
+from builder.records import Candidate, Verdict
 from builder.shapes import resembles, shapes
 from builder.text import Found, Phrases, folded_words, gram_hashes, lowered
 
@@ -65,9 +66,18 @@ _AROUND = 40  # characters; longer than any date, and than the part of an addres
 _SENTENCE_START = re.compile(r"(?:\A|(?<!\bM[rs])(?<!\bDr)(?<!\bMrs)[.!?:\u2026\n])[\s\"'(\[\u201c\u2018*_-]*\Z")
 
 
-class _Text(NamedTuple):
-    """A candidate, read once for all checks: as written, in lower case, as compared words, the listed phrases in it."""
+_LEAST_CUT = 8  # words of a last line that looks cut; a shorter one may be a name, a heading, the title of a song
+_MOSTLY = 0.75  # of the long lines of prose end with a mark; in a log or a poem they do not
+_STOP = re.compile(r"[^\W\d]{2}[.!?\u2026]['\"\u2019\u201d)]* |[\u3002\uff01\uff1f\u0964\u061f\u06d4]")
+_NO_PROSE = re.compile(r"\s*(?:[-*+\u2022#>|=~\[({<]|\d+[.):/]|\w[.)]\s)|[^.!?]{0,40}[:\t|]\s*\S+(?:\s+\S+){0,3}\s*\Z")
+_FENCE = re.compile(r"^ {0,3}(?:```|~~~)", re.MULTILINE)
+_QUOTES = "\"'\u2019\u201d\u00bb)]*_"
 
+
+class _Text(NamedTuple):
+    """A candidate, read once for all checks: its id, as written, in lower case, as compared words, the listed phrases in it."""
+
+    id: str
     raw: str
     low: str
     words: list[str]
@@ -85,7 +95,7 @@ Check = Callable[[_Text], _Fault | None]
 
 
 def open_gate(context: GateContext) -> Gate:
-    """The gate with the recipe's thresholds, the library's lists, and the principles whose words may not be copied."""
+    """The gate with the recipe's thresholds, the library's lists, and the principles and references whose words may not be copied."""
     gates, library = context.recipe.gates, context.library
     slop, placeholders, names = set(library.words("slop")), library.words("placeholders"), library.banned_names
     phrases = Phrases((*sorted(slop), *placeholders, *sorted(names)))
@@ -94,17 +104,18 @@ def open_gate(context: GateContext) -> Gate:
         _control_character,
         _special_token(library.words("special_tokens")),
         _placeholder(set(placeholders)),
+        _cut_ending,
         _match("link", _LINK, _LINK_MARK),
         _match("calendar_date", _DATE, _DATE_MARK),
         _banned_name(names, library.words("names_that_are_words")),
-        _copied_span(context.principles, gates.copied_words),
+        _copied_span(context, gates.copied_words),
         _eval_shape(library.words("eval_shapes")),
     )
 
     def judge(candidates: Iterable[Candidate]) -> Iterator[Verdict]:
         for candidate in candidates:
             low = lowered(candidate.text)
-            text = _Text(candidate.text, low, folded_words(candidate.text), list(phrases.found(low)))
+            text = _Text(candidate.id, candidate.text, low, folded_words(candidate.text), list(phrases.found(low)))
             scores = {"words": float(len(text.words))}
             fault = next((found for check in checks if (found := check(text))), None)
             if not fault:
@@ -178,6 +189,32 @@ def _placeholder(listed: Collection[str]) -> Check:
     return check
 
 
+def _cut_ending(text: _Text) -> _Fault | None:
+    end = text.raw.rstrip()
+    fault = _Fault("cut_ending", end[-_AROUND:])
+    if len(_FENCE.findall(end)) % 2:
+        return fault
+    paragraph = end[end.rfind("\n\n") + 1 :]
+    closed = end.endswith(tuple(_QUOTES))
+    if not closed and (paragraph.count('"') % 2 or paragraph.count("\u201c") > paragraph.count("\u201d")):
+        return fault
+    *lines, last = end.split("\n")
+    if not _is_prose(last) or _is_closed(last):
+        return None
+    habit = [_is_closed(line) for line in lines if _is_prose(line)] or [bool(_STOP.search(last))]
+    return fault if sum(habit) >= _MOSTLY * len(habit) else None
+
+
+def _is_prose(line: str) -> bool:
+    return len(line.split()) >= _LEAST_CUT and (_STOP.search(line) is not None or not _NO_PROSE.match(line))
+
+
+def _is_closed(line: str) -> bool:
+    """Whether a line ends with a mark, as sentences do, and not with one that goes on."""
+    last = line.rstrip()[-1]
+    return not (last.isalnum() or last in ",;(-\u201c")
+
+
 def _banned_name(banned: Collection[str], also_words: Sequence[str]) -> Check:
     ordinary = {word.lower() for word in also_words}
 
@@ -193,12 +230,13 @@ def _banned_name(banned: Collection[str], also_words: Sequence[str]) -> Check:
     return check
 
 
-def _copied_span(principles: Sequence[Principle], length: int) -> Check:
+def _copied_span(context: GateContext, length: int) -> Check:
     index: dict[int, str] = {}
-    for principle in principles:
-        words = folded_words(principle.text)
+    references = [(reference.id, reference.text) for reference in context.references]
+    for name, source in (*references, *((principle.id, principle.text) for principle in context.principles)):
+        words = folded_words(source)
         if len(words) >= length:
-            index.update(dict.fromkeys(gram_hashes(words, length).tolist(), principle.id))
+            index.update(dict.fromkeys(gram_hashes(words, length).tolist(), name))
 
     def check(text: _Text) -> _Fault | None:
         if len(text.words) < length:
@@ -206,8 +244,9 @@ def _copied_span(principles: Sequence[Principle], length: int) -> Check:
         hashes = gram_hashes(text.words, length).tolist()
         if index.keys().isdisjoint(hashes):
             return None
-        at = next(at for at, value in enumerate(hashes) if value in index)
-        return _Fault("copied_span", f"{index[hashes[at]]}: {' '.join(text.words[at : at + length])}")
+        found = ((at, index[value]) for at, value in enumerate(hashes) if value in index)
+        at, name = next(((at, name) for at, name in found if name != text.id), (0, ""))
+        return _Fault("copied_span", f"{name}: {' '.join(text.words[at : at + length])}") if name else None
 
     return check
 

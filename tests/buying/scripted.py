@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from builder.backends import Backend
 from builder.buying.run import Job, Run
@@ -23,7 +25,7 @@ from builder.stages.plan import replanner
 from builder.stages.write import Kitchen
 
 PIECE = "She counted the sacks again, because the last count had been hers, and it had been wrong."
-JUDGED = '{"faults": "none", "quote": "because the last count had been hers", "eval_shape": 1, "verdict": "pass"}'
+QUOTE = "because the last count had been hers"
 USAGE = Usage(tokens_in=1_000, tokens_out=500, cost=None)
 Script = Callable[[Request, int], "Answer | Failure | BildungError"]
 
@@ -31,9 +33,22 @@ Script = Callable[[Request, int], "Answer | Failure | BildungError"]
 def text_of(request: Request) -> str:
     """A good answer to any step."""
     if request.schema_text:
-        return JUDGED
-    piece = f"User: May I?\n\nAssistant: {PIECE}" if request.document_id.startswith("advice") else PIECE
-    return f"Faults: none\n<piece>\n{piece}\n</piece>" if request.step == "rewrite" else piece
+        return json.dumps(fitting(json.loads(request.schema_text)))
+    asked = request.turns[-1].content if request.turns else ""
+    tag = next((tag for tag in ("piece", "answer", "message") if f"<{tag}> and </{tag}>" in " ".join(asked.split())), "")
+    piece = f"User: May I?\n\nAssistant: {PIECE}" if tag == "piece" and request.document_id.startswith("advice") else PIECE
+    return f"Faults: none\n<{tag}>\n{piece}\n</{tag}>" if tag else piece
+
+
+def fitting(schema: dict[str, Any], name: str = "") -> Any:
+    """A value that a kind judge, or an easy planner, would give."""
+    if "enum" in schema:
+        return 1 if name == "eval_shape" else schema["enum"][0]
+    if schema.get("type") == "array":
+        return [fitting(schema["items"], name)]
+    if schema.get("type") == "object":
+        return {key: fitting(part, key) for key, part in schema["properties"].items()}
+    return {"quote": QUOTE, "message": "May I?", "system_prompt": "", "tools": ""}.get(name, "none")
 
 
 def good(request: Request, asked: int = 1) -> Answer:

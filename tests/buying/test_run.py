@@ -42,7 +42,7 @@ def recorded(folder: Path) -> int:
 def test_all_steps_of_all_documents_and_a_second_run_buys_nothing(tmp_path: Path, cook: Kitchen, briefs: list[Brief]) -> None:
     backend = Scripted()
     tally = run(tmp_path, everyone(backend), jobs_of(cook, briefs))
-    assert tally.done == 40 and sum(backend.asked.values()) == 120 == recorded(tmp_path)
+    assert tally.done == 40 and sum(backend.asked.values()) == recorded(tmp_path) > 4 * 40
     again = Scripted()
     tally = run(tmp_path, everyone(again), jobs_of(cook, briefs))
     assert tally.done == tally.reused == 40 and not again.asked
@@ -58,7 +58,7 @@ def test_rewrites_start_before_the_last_draft(tmp_path: Path, cook: Kitchen, bri
 def test_the_same_request_of_two_documents_is_bought_once(tmp_path: Path, cook: Kitchen, briefs: list[Brief]) -> None:
     backend = Scripted()
     tally = run(tmp_path, everyone(backend), jobs_of(cook, [briefs[0], briefs[0], briefs[0]]))
-    assert tally.done == 3 and sum(backend.asked.values()) == 3
+    assert tally.done == 3 and sum(backend.asked.values()) == 4 and set(backend.asked.values()) == {1}
 
 
 def test_an_answer_is_on_disk_before_its_document_goes_on(tmp_path: Path, cook: Kitchen, briefs: list[Brief]) -> None:
@@ -120,8 +120,11 @@ def test_what_stops_the_run_is_raised_after_what_is_in_flight_is_saved(tmp_path:
 
 
 def test_ctrl_c_drains_and_saves(tmp_path: Path, cook: Kitchen, briefs: list[Brief]) -> None:
+    interrupted: list[int] = []
+
     def script(request: Request, asked: int) -> Answer:
-        if len(backend.order) == 12:
+        if len(backend.order) >= 12 and not interrupted:
+            interrupted.append(len(backend.order))
             os.kill(os.getpid(), signal.SIGINT)
         return good(request)
 

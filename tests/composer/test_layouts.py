@@ -19,10 +19,9 @@ from builder.errors import UsageError
 from builder.library import Library
 from builder.records import Brief, Person
 
-FORMS = sorted(path.stem for path in (ROOT / "story_prompts" / "forms").glob("*.md"))
+FORMS = sorted(form.id for form in Library(ROOT).forms.values() if {"story", "document", "advice"} & set(form.recipes))
 ADVICE = ("chat-advice", "advice-letter", "advice-follow-up")
-EXPOSITORY = ("encyclopedia-entry", "faq", "forum-thread", "lecture-notes", "newsletter-explainer", "reader-letters", "review-essay",
-              "staff-guide")  # fmt: skip
+EXPOSITORY = tuple(form.id for form in Library(ROOT).forms.values() if "document" in form.recipes)
 RULE = "---"
 
 

@@ -19,7 +19,8 @@ from builder.report.page import quoted, table
 from builder.rows import BuildRows
 
 SECTIONS = (
-    "Verdict", "Traits", "Axes", "Interactions", "Gaps and the next briefs", "Principles", "Evidence", "Judge", "Diversity",
+    "Verdict", "Traits", "Axes", "Interactions", "Gaps and the next briefs", "Principles", "Evidence", "Judge", "Calibration",
+    "Diversity",
     "Recurring patterns", "Funnel", "Duplicate clusters", "Lengths", "Cost", "Provenance and licence", "Limits",
 )  # fmt: skip
 

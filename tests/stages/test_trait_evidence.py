@@ -14,10 +14,10 @@ from spacy.matcher import Matcher
 from builder.errors import UsageError
 from builder.gates import GateContext
 from builder.library import Library, read_trait
+from builder.patterns.language import Sentence, tokens
 from builder.recipe import BuildRecipe
 from builder.records import Brief, Candidate, Person, Trait
-from builder.stages.trait_evidence import check_trait, evidence, judge_with_evidence, open_gate
-from builder.stages.trait_evidence.patterns import Sentence, compile_patterns, tokens
+from builder.stages.trait_evidence import check_trait, evidence, judge_with_evidence, open_gate, trait_patterns
 from builder.text import sentences
 
 TRAIT_FILES = sorted((Path(__file__).parents[2] / "constitution" / "traits").glob("*.md"))
@@ -119,7 +119,7 @@ def test_counter_evidence_is_not_negated(text: str, fires: bool) -> None:
 )
 def test_a_bad_pattern_is_named_with_its_file(pattern: str) -> None:
     with pytest.raises(UsageError, match=r"traits/a-trait\.md: pattern"):
-        compile_patterns([Trait(id="a-trait", name="A", description="A", shown=(pattern,))])
+        trait_patterns([Trait(id="a-trait", name="A", description="A", shown=(pattern,))])
 
 
 SHOWS = "Aule told her that the slip was its own."
@@ -211,7 +211,7 @@ def _matcher_finds(source: str, sentence: str) -> bool:
     st.sampled_from(_SOURCES),
 )
 def test_patterns_agree_with_spacy_matcher(sentence: str, source: str) -> None:
-    (pattern,) = compile_patterns([Trait(id="a", name="A", description="A", shown=(source,))])
+    (pattern,) = trait_patterns([Trait(id="a", name="A", description="A", shown=(source,))])
     names = frozenset({"i", "it", "aule"})
     assert pattern.matches(Sentence(tokens(sentence)), names) == _matcher_finds(source, sentence)
     assert _finds(source, sentence) == _matcher_finds(source, sentence)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 CHARACTERS_PER_TOKEN = 4
+_ASKED = ("piece", "answer", "message")  # tags between which the shipped prompts ask for a text
+_SHOWN = re.compile(r"<piece>\n(.*?)\n</piece>", re.DOTALL)  # where they show a judge one
 _MARK = re.compile(r"\[\[([a-z0-9_]+)(?:\*(\d+))?\]\]")
 
 Dialect = Literal["anthropic", "openai"]
@@ -25,7 +27,8 @@ class Prefix(NamedTuple):
 class Prompt(NamedTuple):
     """One prompt. ``key`` hashes model, texts and schema: what is bought, never how. ``marks`` are faults with how often they happen.
 
-    ``tagged`` and ``spoken`` say what the last turn asks for: a text between ``<piece>`` tags, a conversation.
+    ``tag`` and ``spoken`` say what the last turn asks for: a text between tags of that name, a conversation. ``read`` is the text that it
+    shows a judge.
     """
 
     key: str
@@ -37,8 +40,9 @@ class Prompt(NamedTuple):
     marks: tuple[tuple[str, int], ...]
     prefixes: tuple[Prefix, ...]
     stream: bool
-    tagged: bool = False
+    tag: str = ""
     spoken: bool = False
+    read: str = ""
 
 
 class BadRequest(ValueError):
@@ -69,7 +73,8 @@ def read_prompt(body: Any, dialect: Dialect) -> Prompt:
     return Prompt(
         hashed.hexdigest()[:32], dialect, body["model"], -(-characters // CHARACTERS_PER_TOKEN), most, schema, tuple(marks),
         tuple(prefixes), bool(body.get("stream")),
-        "</piece>" in last, '"Assistant:"' in last,
+        next((tag for tag in _ASKED if f"between <{tag}> and </{tag}>" in " ".join(last.split())), ""), '"Assistant:"' in last,
+        found[1] if (found := _SHOWN.search(last)) else "",
     )  # fmt: skip
 
 

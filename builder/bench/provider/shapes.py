@@ -25,14 +25,14 @@ def text_of(prompt: Prompt, outcome: str, tokens_out: int, seed: int) -> str:
     if outcome in ("refusal", "empty"):
         return ""
     if prompt.schema is not None:
-        whole = json.dumps(fitting(prompt.schema, f"{seed}:{prompt.key}"), ensure_ascii=False)
+        whole = json.dumps(fitting(prompt.schema, f"{seed}:{prompt.key}", prompt.read), ensure_ascii=False)
         return whole[: len(whole) // 2] if outcome in ("malformed_json", "max_tokens", "window") else whole
     text = prose(f"{seed}:{prompt.key}", tokens_out)
     middle = len(text) // 2
     odd = {"surrogate": "\ud83d", "control": "\x00\x07\x1b"}.get(outcome, "")
     text = text[:middle] + odd + text[middle:]
     text = f"User: {text[:middle]}\n\nAssistant: {text[middle:]}" if prompt.spoken else text
-    return f"Faults: none\n<piece>\n{text}\n</piece>" if prompt.tagged else text
+    return f"Faults: none\n<{prompt.tag}>\n{text}\n</{prompt.tag}>" if prompt.tag else text
 
 
 def message(prompt: Prompt, outcome: str, tokens: Tokens, number: str, seed: int, category: str, batch: bool = False) -> dict[str, Any]:

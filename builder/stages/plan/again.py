@@ -22,6 +22,8 @@ def replanner(recipe: BuildRecipe, library: Library) -> Callable[[Brief, int], B
         return space(recipe, library, kind)
 
     def replan(brief: Brief, attempt: int) -> Brief:
+        if brief.source:  # there is only the one text, and nothing of setting and form is told of it
+            return brief
         rng = random.Random(f"{brief.seed}:again:{attempt}")
         found = levels(brief.recipe)
         row = {name: str(getattr(brief, name)) for name in found.factors if name not in _NOT_DRAWN}

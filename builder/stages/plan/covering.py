@@ -53,16 +53,38 @@ def _partials(space: Space, seed: str) -> Iterator[Row]:
 
 
 def _array(space: Space, factors: Sequence[str], strength: int, seed: str) -> list[Row]:
-    """A covering array as rows of level names. Levels travel as ``f3_7`` (factor 3, entry 7), since the tool reads no hyphens."""
+    """A covering array as rows of level names."""
+    try:
+        return _generated(space, factors, strength, seed)
+    except coverwise.CoverwiseError:  # to prove of dozens of levels that none goes with a dead one takes more search than the tool allows
+        try:
+            return _generated(_living(space), factors, strength, seed)
+        except coverwise.CoverwiseError as error:
+            raise UsageError(f"{_NO_WAY} ({error})") from error
+
+
+def _living(space: Space) -> Space:
+    """The space without the levels that every level of some other factor rules out: humans, where each form is for AIs only."""
+
+    def dead(factor: str, level: str) -> bool:
+        return any(
+            all(level not in space.allowed.get((other, name), {}).get(factor, {level}) for name in names)
+            for other, names in space.factors.items()
+        )  # fmt: skip
+
+    return space._replace(factors={
+        factor: {level: weight for level, weight in levels.items() if not dead(factor, level)} for factor, levels in space.factors.items()
+    })  # fmt: skip
+
+
+def _generated(space: Space, factors: Sequence[str], strength: int, seed: str) -> list[Row]:
+    """What the tool makes of the space. Levels travel as ``f3_7`` (factor 3, entry 7), since the tool reads no hyphens."""
     entries = {factor: copies(space.factors[factor]) for factor in factors}
     codes = {factor: f"f{number}" for number, factor in enumerate(factors)}
     model = {codes[factor]: [f"{codes[factor]}_{at}" for at in range(len(levels))] for factor, levels in entries.items()}
-    try:
-        found = coverwise.generate(
-            parameters=model, strength=strength, seed=random.Random(seed).randrange(2**31), constraints=_rules(space, entries, codes)
-        )
-    except coverwise.CoverwiseError as error:
-        raise UsageError(f"{_NO_WAY} ({error})") from error
+    found = coverwise.generate(
+        parameters=model, strength=strength, seed=random.Random(seed).randrange(2**31), constraints=_rules(space, entries, codes)
+    )
     decoded = {code: (factor, entries[factor]) for factor, code in codes.items()}
     return [
         {decoded[code][0]: decoded[code][1][int(value.rpartition("_")[2])] for code, value in test.items()}

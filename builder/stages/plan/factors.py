@@ -112,9 +112,6 @@ def _trait_weights(recipe: BuildRecipe, library: Library) -> dict[str, float]:
 
 def _check_names(recipe: BuildRecipe, library: Library) -> None:
     held = recipe.holdout
-    missing = [axis for axis in AXES if axis not in library.axes]
-    if missing:
-        raise UsageError(f"there is no axis {missing[0]!r}: story_prompts/axes/{missing[0]}.toml is missing")
     checks: list[tuple[str, Iterable[str], Iterable[str]]] = [
         ("trait", (*recipe.axes.traits, *held.traits), library.traits),
         ("tension", held.tensions, library.tensions),

@@ -30,7 +30,7 @@ def match(principles: Sequence[Principle], traits: Mapping[str, Trait]) -> dict[
     """Trait id -> its principles, in source order. Every normative principle belongs to at least one trait."""
     normative = [principle for principle in principles if principle.kind in ("norm", "reason")]
     found: dict[str, list[Principle]] = {name: [] for name in traits}
-    weights = _Similarity(traits, normative)
+    weights = Similarity(traits, normative)
     room = math.ceil(_CROWDING * len(normative) / len(traits))
     for principle in normative:
         named = [name for name, trait in traits.items() if held_out(principle, trait.principles) and len(found[name]) < 2 * room]
@@ -46,7 +46,7 @@ def _address(principle: Principle) -> str:
     return " / ".join((*principle.heading_path, principle.id)).lower()
 
 
-class _Similarity:
+class Similarity:
     """Cosine between a principle and a trait's own words; keywords count three times."""
 
     def __init__(self, traits: Mapping[str, Trait], principles: Sequence[Principle]) -> None:
@@ -65,12 +65,29 @@ class _Similarity:
 
     def score(self, principle: Principle, trait: str) -> float:
         """Cosine similarity, 0 to 1."""
-        words = self._traits[trait]
-        return sum(weight * words.get(word, 0.0) for word, weight in self._principles[principle.id].items())
+        return _product(self._principles[principle.id], self._traits[trait])
 
     def nearest(self, principle: Principle, open_to: Sequence[str]) -> str:
         """The trait with the highest score among those with room; the first by id on a tie."""
         return min(open_to or self._traits, key=lambda name: (-self.score(principle, name), name))
+
+    def trait_of(self, text: str) -> str:
+        """The trait whose words a text shares most; empty where it shares none."""
+        read = self._read(text)
+        best, name = min((-_product(read, words), name) for name, words in self._traits.items())
+        return name if best < 0 else ""
+
+    def principle_of(self, text: str, among: Sequence[Principle]) -> Principle:
+        """The principle whose words a text shares most; the first on a tie."""
+        read = self._read(text)
+        return max(among, key=lambda principle: _product(read, self._principles[principle.id]))
+
+    def _read(self, text: str) -> Weights:
+        return self._unit(Counter(word for word in _WORD.findall(text.lower()) if word in self._rarity))
+
+
+def _product(one: Weights, other: Weights) -> float:
+    return math.fsum(one[word] * other[word] for word in one.keys() & other.keys())  # exact: a set has no order to rely on
 
 
 def _trait_bag(trait: Trait) -> Counter[str]:

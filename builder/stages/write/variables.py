@@ -3,43 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from builder.library import Library
-from builder.records import Brief, Principle
+from builder.recipe import IdentitySection
+from builder.records import Brief, Person, Principle
+from builder.rendering import filled
+from builder.rubrics import as_told, avoided
+
+_AXES = ("stakes", "deliberation", "outcome", "tone", "pov", "tense", "opening", "ending", "identity", "carried_by", "context")
 
 
-def variables(brief: Brief, library: Library, principles: Mapping[str, Principle], constitution: str) -> dict[str, str]:
-    """Every variable a prompt may use, by name."""
-    trait = library.traits[brief.trait]
+def variables(library: Library, principles: Mapping[str, Principle], identity: IdentitySection, brief: Brief) -> dict[str, str]:
+    """Every variable that a brief fills, by name; what it has nothing for is empty."""
+    trait, work = library.traits[brief.trait], library.roles[brief.role]
     tension = library.tensions.get(brief.tension or "")
-    values: dict[str, Any] = {
-        name: _described(library, name, str(getattr(brief, name)))
-        for name in ("stakes", "deliberation", "outcome", "tone", "pov", "tense", "opening", "ending", "identity")
-    }
+    plain = ("what", "how", "why", "other_option", "pull", "doubt", "cost", "idle_because", "premise", "genre", "place")
+    values = {name: str(getattr(brief, name)) for name in plain}
+    values |= {name: _described(library, name, str(getattr(brief, name))) for name in _AXES}
     values |= {
-        "constitution": constitution,
         "principle": "\n\n".join(principles[name].text for name in brief.principles),
-        "what": brief.what,
-        "how": brief.how,
-        "why": brief.why,
         "trait": trait.description,
-        "tension": f"{tension.pull} {tension.yields}" if tension else "none; not every good act is a conflict",
+        "trait_name": trait.name,
+        "tension": f"{tension.pull} {tension.yields}" if tension else "",
         "form": library.forms[brief.form].description,
-        "role": library.roles[brief.role].description,
+        "role": work.human_title if brief.identity == "human" else work.description,
         "setting": library.settings[brief.setting].description,
-        "place": brief.place,
-        "character": brief.character.given or "an AI without a name",
-        "asker": f"{brief.asker.given} {brief.asker.family} ({brief.asker.pronoun})",
-        "other": f"{brief.other.given} {brief.other.family} ({brief.other.pronoun})",
+        "character": " ".join(part for part in (brief.character.given, brief.character.family) if part),
+        **{name: _person(getattr(brief, name)) for name in ("asker", "other", "bystander")},
+        "names": "; ".join(map(_person, brief.spare_names)),
+        "motifs": "; ".join(brief.motifs),
         "min_words": str(brief.min_words),
         "max_words": str(brief.max_words),
-        "exercised": "the trait is exercised" if brief.exercised else "the trait rightly stays idle: using it here would be a fault",
+        "exercised": filled(library.shared["exercised" if brief.exercised else "idle"].text, "shared", {}),
         "forbidden": "; ".join(brief.forbidden),
+        "identity_facts": _facts(library, identity) if brief.identity == "named" else "",
+        "avoid": avoided(library.rubrics.values(), brief.recipe, brief.exercised),
+        "rubrics": as_told({name: rubric for name, rubric in library.rubrics.items() if rubric.applies(brief.recipe, brief.exercised)}),
+        **dict.fromkeys(("system_prompt", "tools", "situation", "message", "answer", "original", "draft", "faults"), ""),
     }
     return values
 
 
+def _person(person: Person) -> str:
+    return f"{person.given} {person.family} ({person.pronoun})"
+
+
+def _facts(library: Library, identity: IdentitySection) -> str:
+    told = {"name": identity.name, "maker": identity.maker, "facts": "\n".join(f"- {fact}" for fact in identity.facts)}
+    return filled(library.shared["named"].text, "shared/named.md", told)
+
+
 def _described(library: Library, axis: str, value: str) -> str:
     found = library.axes.get(axis, {}).get(value)
-    return f"{found.name}: {found.description}" if found else value
+    return f"{found.name}: {found.description}" if found else "" if value == "none" else value

@@ -4,20 +4,7 @@ on the document.
 Patterns see what is named better than what is shown, so they are evidence to quote and a ratio to watch, never the
 coverage figure.
 
-**The pattern language** of ``constitution/traits/*.md`` (``shown``, ``named``, ``counter``). A pattern is read inside
-one sentence, over the lower-case tokens of spaCy's English tokenizer; contractions are two tokens (``did n't``), a
-hyphenated word is several.
-
-    told|tells|wrote     one of several words; parts of a pattern stand apart by blanks and follow each other at once
-    ~3                   up to three tokens between the part before and the part after
-    mistak*              every word that begins so
-    {AI}                 the character: i, it, a word of its own given name; without a brief, or without a name, also
-                         assistant, ai, system
-
-    "{AI} ~3 told|tells|wrote ~8 mistake|wrong"     Aule told the harbourmaster that the sailing had been her mistake.
-
-Every pattern needs a word of four or more letters. A part of a counter pattern does not count where one of the three
-tokens before it denies or merely supposes it (not, never, refused, could, if ...), unless the pattern itself says so.
+The patterns of ``constitution/traits/*.md`` (``shown``, ``named``, ``counter``) are in the language of ``builder/patterns/language.py``.
 
 **The verdict.** Scores count sentences for the trait of the brief (of any trait, where there is no brief): ``shown``,
 ``named``, ``counter``, and ``shown_other`` for all other traits. Two reasons refuse a document:
@@ -33,18 +20,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from builder.gates import Gate, GateContext
+from builder.patterns.language import Kind, Pattern, character_names, compiled
+from builder.patterns.reading import Reader, unlike_examples
 from builder.records import Brief, Candidate, Evidence, Trait, Verdict
-from builder.stages.trait_evidence.patterns import KINDS, compile_patterns, tokens
-from builder.stages.trait_evidence.reading import Reader
 
-__all__ = ["Judged", "check_trait", "evidence", "judge_with_evidence", "open_gate"]
+__all__ = ["Judged", "check_trait", "evidence", "judge_with_evidence", "open_gate", "trait_patterns"]
 
 NAME = "trait_evidence"
+KINDS: tuple[Kind, ...] = ("shown", "named", "counter")
 REFUSED_AT = 2  # sentences; one may be a slip of a pattern
 
-_CHARACTER = frozenset({"i", "it"})
-_NAMELESS = frozenset({"assistant", "ai", "system"})
-_EXAMPLE_CHARACTER = "Aule"
 _NAMES_BY_DESIGN = frozenset({"document"})
 
 
@@ -78,33 +63,23 @@ def evidence(candidates: Iterable[Candidate], traits: Sequence[Trait]) -> Iterat
 
 
 def check_trait(trait: Trait) -> list[str]:
-    """What a trait file's own examples say against its ``shown`` patterns: hits that none finds, misses that one finds.
+    """What a trait file's own examples say against its ``shown`` patterns. One that cannot be read is a ``UsageError``, as everywhere."""
+    return [f"{trait.id}: {fault}" for fault in unlike_examples(_reader([trait]), "shown", trait.hits, trait.misses)]
 
-    In them the character is called Aule, or speaks as *I*. A pattern that cannot be read is a ``UsageError``, as
-    everywhere.
-    """
-    reader = _reader([trait])
-    names = _CHARACTER | {*tokens(_EXAMPLE_CHARACTER)}
-    found = {
-        text: [pattern.source for pattern, _ in reader.read(text, names) if pattern.kind == "shown"]
-        for text in (*trait.hits, *trait.misses)
-    }
-    missed = [f"{trait.id}: no shown pattern finds {text!r}" for text in trait.hits if not found[text]]
-    return missed + [f"{trait.id}: {found[text][0]!r} finds the miss {text!r}" for text in trait.misses if found[text]]
+
+def trait_patterns(traits: Sequence[Trait]) -> list[Pattern]:
+    """All patterns of all traits, in order."""
+    place = "constitution/traits/{}.md"
+    return [found for trait in traits for kind in KINDS for found in compiled(trait.id, kind, getattr(trait, kind), place.format(trait.id))]
 
 
 def _reader(traits: Sequence[Trait]) -> Reader:
-    return Reader(compile_patterns(traits))
-
-
-def _names(brief: Brief | None) -> frozenset[str]:
-    given = frozenset(tokens(brief.character.given)) if brief else frozenset[str]()
-    return _CHARACTER | (given or _NAMELESS)
+    return Reader(trait_patterns(traits))
 
 
 def _rows(candidate: Candidate, reader: Reader) -> tuple[Evidence, ...]:
-    hits = reader.read(candidate.text, _names(candidate.brief))
-    found = {(span.start, pattern.trait, KINDS.index(pattern.kind), span.end) for pattern, span in hits}
+    hits = reader.read(candidate.text, character_names(candidate.brief))
+    found = {(span.start, pattern.owner, KINDS.index(pattern.kind), span.end) for pattern, span in hits}
     text = candidate.text
     return tuple(
         Evidence(document_id=candidate.id, trait=trait, kind=KINDS[kind], start=start, end=end, quote=text[start:end])

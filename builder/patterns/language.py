@@ -1,5 +1,20 @@
-"""The pattern language of trait files, compiled: parts of a pattern, what may stand for them, and how they follow
-each other."""
+"""The pattern language of traits and rubrics.
+
+A pattern is read inside one sentence, over the lower-case tokens of spaCy's English tokenizer; contractions are two tokens (``did n't``),
+a hyphenated word is several, marks are tokens of their own.
+
+    told|tells|wrote     one of several words; parts of a pattern stand apart by blanks and follow each other at once
+    ~3                   up to three tokens between the part before and the part after
+    mistak*              every word that begins so
+    {AI}                 the character: i, it, a word of its own given name; without a brief, or without a name, also
+                         assistant, ai, system
+
+    "{AI} ~3 told|tells|wrote ~8 mistake|wrong"     Aule told the harbourmaster that the sailing had been her mistake.
+
+Every pattern needs a word of four or more letters. A part of a pattern that sees a fault (of kind ``counter`` or ``fault``) does not
+count where one of the three tokens before it denies or merely supposes it (not, never, refused, could, if ...), unless the pattern
+itself says so.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +26,13 @@ from typing import Any, Literal, NamedTuple
 import spacy
 
 from builder.errors import UsageError
-from builder.records import Trait
+from builder.records import Brief
 from builder.text import lowered
 
-Kind = Literal["shown", "named", "counter"]
-KINDS: tuple[Kind, ...] = ("shown", "named", "counter")
+Kind = Literal["shown", "named", "counter", "fault"]
+_ASSERTED = ("counter", "fault")
 
-NEGATION_REACH = 3  # tokens before a part of a counter pattern in which a negation, or a mere possibility, voids it
+NEGATION_REACH = 3  # tokens before a part of a pattern for a fault in which a negation, or a mere possibility, voids it
 _DENIALS = "not n't never no nobody nothing none neither nor without hardly rather instead"
 _REFUSALS = "refuse refuses refused declines declined"
 _SUPPOSITIONS = "could might would should if tempted"
@@ -26,6 +41,8 @@ NEGATIONS = frozenset(f"{_DENIALS} {_REFUSALS} {_SUPPOSITIONS}".split())
 _LEAST_LITERAL = 4
 _GAP = re.compile(r"~(\d{1,2})")
 _CHARACTER = "{ai}"
+_SPEAKERS = frozenset({"i", "it"})
+_NAMELESS = frozenset({"assistant", "ai", "system"})
 
 
 class Sentence:
@@ -87,9 +104,9 @@ class Part(NamedTuple):
 
 
 class Pattern(NamedTuple):
-    """One compiled pattern of a trait."""
+    """One compiled pattern of a trait or rubric (its ``owner``)."""
 
-    trait: str
+    owner: str
     kind: Kind
     source: str
     parts: tuple[Part, ...]
@@ -102,7 +119,7 @@ class Pattern(NamedTuple):
         """
         if not all(part.may_be_in(sentence, names) for part in self.parts):
             return False
-        asserted = self.kind == "counter"
+        asserted = self.kind in _ASSERTED
         reached: set[int] | None = None
         for part in self.parts:
             places: Iterable[Place] = part.places(sentence, names)
@@ -123,38 +140,39 @@ def tokens(text: str) -> list[str]:
     return [token.lower_ for token in _tokenizer()(text.replace("\u2019", "'")) if not token.is_space]
 
 
-def compile_patterns(traits: Sequence[Trait]) -> list[Pattern]:
-    """All patterns of all traits, in order; ``UsageError`` names the trait and the pattern that cannot be read."""
-    return [
-        Pattern(trait.id, kind, source, _parts(trait, source))
-        for trait in traits
-        for kind in KINDS
-        for source in getattr(trait, kind)
-    ]
+def compiled(owner: str, kind: Kind, sources: Iterable[str], place: str) -> list[Pattern]:
+    """Patterns read, in order; ``UsageError`` names the one that cannot be read, and ``place``, the file it stands in."""
+    return [Pattern(owner, kind, source, _parts(source, place)) for source in sources]
 
 
-def _parts(trait: Trait, source: str) -> tuple[Part, ...]:
+def character_names(brief: Brief | None) -> frozenset[str]:
+    """What stands for ``{AI}`` in a document of this brief, or of none."""
+    given = frozenset(tokens(brief.character.given)) if brief else frozenset[str]()
+    return _SPEAKERS | (given or _NAMELESS)
+
+
+def _parts(source: str, place: str) -> tuple[Part, ...]:
     """The parts of one pattern."""
     parts: list[Part] = []
     gap: int | None = None
     for piece in source.split():
         found = _GAP.fullmatch(piece)
         if found and (gap is not None or not parts):
-            raise _bad(trait, source, f"{piece} needs a part before it and one after it")
+            raise _bad(source, place, f"{piece} needs a part before it and one after it")
         if found:
             gap = int(found[1])
             continue
-        parts.append(_part(trait, source, piece, gap or 0))
+        parts.append(_part(source, place, piece, gap or 0))
         gap = None
     if gap is not None:
-        raise _bad(trait, source, "it ends in a gap")
+        raise _bad(source, place, "it ends in a gap")
     literals = (word for part in parts for word in (*part.keys(), *part.words))
     if not any(len(word) >= _LEAST_LITERAL for word in literals):
-        raise _bad(trait, source, f"it needs at least one word of {_LEAST_LITERAL} or more letters")
+        raise _bad(source, place, f"it needs at least one word of {_LEAST_LITERAL} or more letters")
     return tuple(parts)
 
 
-def _part(trait: Trait, source: str, piece: str, gap: int) -> Part:
+def _part(source: str, place: str, piece: str, gap: int) -> Part:
     """One part: alternatives between ``|``."""
     alternatives = lowered(piece).split("|")
     words, prefixes, runs = set(), [], []
@@ -162,7 +180,7 @@ def _part(trait: Trait, source: str, piece: str, gap: int) -> Part:
         if alternative == _CHARACTER:
             continue
         if not alternative or re.search(r"[{}~]|\*.", alternative) or alternative == "*":
-            raise _bad(trait, source, f"{piece!r} is not a|b, word*, {{AI}} or ~k")
+            raise _bad(source, place, f"{piece!r} is not a|b, word*, {{AI}} or ~k")
         if alternative.endswith("*"):
             prefixes.append(alternative[:-1])
             continue
@@ -174,8 +192,8 @@ def _part(trait: Trait, source: str, piece: str, gap: int) -> Part:
     return Part(gap, _CHARACTER in alternatives, frozenset(words), tuple(prefixes), tuple(runs))
 
 
-def _bad(trait: Trait, source: str, problem: str) -> UsageError:
-    return UsageError(f"pattern {source!r}: {problem}", f"constitution/traits/{trait.id}.md")
+def _bad(source: str, place: str, problem: str) -> UsageError:
+    return UsageError(f"pattern {source!r}: {problem}", place)
 
 
 @cache
