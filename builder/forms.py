@@ -10,7 +10,10 @@ from builder.markdown import Entry, Page, as_id, checked, parse_entries, read_pa
 
 
 class Form(NamedTuple):
-    """What a document looks like on the page. ``layout`` names the composer's layout; lists constrain the plan."""
+    """What a document looks like on the page. ``layout`` names the composer's layout; lists constrain the plan.
+
+    ``rehearsed`` is for the embedded writer alone: a form that the steps of its recipe do not make.
+    """
 
     id: str
     name: str
@@ -23,6 +26,7 @@ class Form(NamedTuple):
     lengths: tuple[str, ...]
     identities: tuple[str, ...]
     entries: Mapping[str, Entry]
+    rehearsed: bool = False
 
 
 def read_form(page: Page) -> Form:
@@ -30,7 +34,7 @@ def read_form(page: Page) -> Form:
     meta = checked(
         page.meta,
         {"name": page.path.stem, "description": "", "recipes": ["story"], "layout": "", "like": "", "share": 1.0, "povs": [], "tenses": [],
-         "lengths": [], "identities": []},
+         "lengths": [], "identities": [], "rehearsed": "no"},
         page.path, 2,
     )  # fmt: skip
     povs, tenses, lengths, identities = (tuple(meta[key]) for key in ("povs", "tenses", "lengths", "identities"))
@@ -39,7 +43,7 @@ def read_form(page: Page) -> Form:
         entries[name] = own._replace(beats={**entries[name].beats, **own.beats}) if name in entries else own
     return Form(
         page.path.stem, meta["name"], meta["description"], tuple(meta["recipes"]), meta["layout"] or layout, float(meta["share"]), povs,
-        tenses, lengths, identities, entries,
+        tenses, lengths, identities, entries, meta["rehearsed"] == "yes",
     )  # fmt: skip
 
 

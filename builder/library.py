@@ -108,7 +108,7 @@ class Library:
 
     @cached_property
     def other_ways(self) -> dict[tuple[str, str], str]:
-        """(Tension, trait) -> what the other of its two traits, left to itself, would have the character do; only where ``alone`` says it."""
+        """(Tension, trait) -> what the other of its two traits alone would have the character do; none where the file has no `alone`."""
         path = self.folder("constitution", "tensions.toml")
         found: dict[tuple[str, str], str] = {}
         for row in read_tables(path, "tension") if path.exists() else []:
@@ -178,7 +178,7 @@ class Library:
         for number, line in enumerate(read_text(path).split("\n"), start=1):
             if line and not line.startswith("#"):
                 locale, person = _person(line, path, number)
-                if not banned & {person.given.lower(), person.family.lower()}:
+                if not banned & {word.lower() for word in f"{person.given} {person.family}".split()}:
                     pool.setdefault(locale, []).append(person)
         if not pool:
             raise UsageError("holds no name that may be used", path)

@@ -64,7 +64,7 @@ class PlanningSection(Section):
     assertions: int = Field(6, ge=1, le=40, description="of each sub-domain: 72 in all, about one for each passage of the starter's text")
     types: int = Field(4, ge=1, le=40, description="kinds of text for each sub-domain, at least one for each recipe")
     subtypes: int = Field(3, ge=1, le=40, description="of each type: with four types, as many genres as one call has ideas")
-    ideas: int = Field(6, ge=1, le=1000, description="for one assertion at most, beyond which they repeat each other; fewer briefs, fewer ideas")
+    ideas: int = Field(6, ge=1, le=1000, description="for one assertion at most, beyond which they repeat; fewer briefs, fewer ideas")
     rounds: int = Field(2, ge=0, le=10, description="of calls for passages that nothing reaches yet; they end where one gains nothing")
 
 

@@ -70,9 +70,9 @@ def read_rubric(path: Path) -> Rubric:
     )  # fmt: skip
 
 
-def avoided(rubrics: Iterable[Rubric], recipe: str, exercised: bool) -> str:
-    """What a writer is told to keep away from, a line each."""
-    return "\n".join(f"- {line}" for rubric in rubrics if rubric.applies(recipe, exercised) for line in rubric.avoid)
+def avoided(rubrics: Iterable[Rubric], recipe: str, exercised: bool, most: int | None = None) -> str:
+    """What to keep away from, a line each; of each axis the first ``most`` lines."""
+    return "\n".join(f"- {line}" for rubric in rubrics if rubric.applies(recipe, exercised) for line in rubric.avoid[:most])
 
 
 def as_told(rubrics: Mapping[str, Rubric]) -> str:

@@ -16,6 +16,11 @@ ROOT = Path(__file__).parent.parent
 _LOOPBACK = ("127.", "::1", "localhost")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--update-golden`` writes the golden files of rendered prompts anew."""
+    parser.addoption("--update-golden", action="store_true")
+
+
 @pytest.fixture(autouse=True)
 def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Refuse every connection that would leave this machine."""

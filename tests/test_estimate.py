@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from builder.estimate import WAYS, Estimate, Work, estimate
@@ -10,7 +12,7 @@ HAIKU = "anthropic/claude-haiku-4-5"  # 1, 5, 0.10, 1.25 and 2 dollars a million
 
 
 def work(model: str = HAIKU, **changes: int) -> Work:
-    given = {"calls": 100, "stable": 10_000, "varying": 1_000, "out_low": 500, "out_expected": 1_000, "out_high": 2_000, **changes}
+    given: dict[str, Any] = {"calls": 100, "stable": 10_000, "varying": 1_000, "out_low": 500, "out_expected": 1_000, "out_high": 2_000, **changes}
     return Work("writer", model, **given)
 
 

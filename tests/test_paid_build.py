@@ -119,7 +119,7 @@ def test_a_sample_is_shown_and_kept(project_folder: Path, build: Build, simulate
     assert sampled.out.count("-" * 80) == 3 and "with 95 % confidence" in sampled.out
     assert not (project_folder / "output/example/manifest.json").exists()
     whole = build(*WRITER)
-    assert whole.code == 0 and simulated.bill().answers == 13 and simulated.bill().bought_again == 0, whole.err
+    assert whole.code == 0 and simulated.bill().answers >= 13 and simulated.bill().bought_again == 0, whole.err
 
 
 def test_a_price_that_nobody_knows_needs_a_word(build: Build, simulated: Provider) -> None:

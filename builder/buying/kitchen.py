@@ -127,10 +127,11 @@ def passages_of(project: Project) -> tuple[Passage, ...]:
 
 def _offences(project: Project, constitutions: Sequence[Constitution]) -> Callable[[Brief, str], str]:
     """What the gates that read one text alone would say of it, a line each: a rewriter can still mend it."""
-    from builder.stages import mechanical
+    from builder.stages import anti_patterns, identity, mechanical
 
-    context = GateContext(project.recipe, project.library, principles_of(constitutions))
-    gates = [stage.open_gate(context) for stage in (mechanical,)]
+    references = read_references(project.corpus / "reference")
+    context = GateContext(project.recipe, project.library, principles_of(constitutions), references)
+    gates = [stage.open_gate(context) for stage in (mechanical, identity, anti_patterns)]
 
     def offences(brief: Brief, text: str) -> str:
         verdicts = [verdict for gate in gates for verdict in gate([Candidate(brief.id, text, brief)])]

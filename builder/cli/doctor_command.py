@@ -27,7 +27,7 @@ _LIBRARIES = (
 @click.command("doctor")
 @corpus_argument
 def command(corpus: Path) -> int:
-    """Check the installation, and everything people wrote: recipe, constitutions, traits and rubrics against their own examples, tensions, prompts."""
+    """Check the installation, and all that people wrote: recipe, constitutions, traits and rubrics by their own examples, prompts."""
     click.echo(f"bildung {__version__}, Python {platform.python_version()}, {sys.platform}")
     for name in _LIBRARIES:
         click.echo(f"  {name} {importlib.metadata.version(name)}")

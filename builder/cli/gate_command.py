@@ -17,6 +17,7 @@ from builder.library import Library
 from builder.project import Project, open_project, principles_of, read_constitutions
 from builder.recipe import BuildRecipe
 from builder.records import Verdict
+from builder.references import read_references
 from builder.stores import writing
 
 
@@ -56,7 +57,7 @@ def _context(corpus: Path, settings: tuple[str, ...]) -> GateContext:
     keys = tuple(setting if setting.partition("=")[0].count(".") else f"gates.{setting}" for setting in settings)
     if (corpus / "recipe.toml").is_file():
         project = open_project(corpus, overrides(settings=keys))
-        return GateContext(project.recipe, project.library, principles_of(_constitutions(project)))
+        return GateContext(project.recipe, project.library, principles_of(_constitutions(project)), read_references(corpus / "reference"))
     if keys:
         raise UsageError(f"--set needs a recipe to change, and {corpus} has no recipe.toml; name one with --corpus")
     return GateContext(BuildRecipe(), Library(Path.cwd()))

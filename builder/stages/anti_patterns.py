@@ -7,7 +7,8 @@ the reason is the rubric's file name, the explanation the sentence. Then comes a
 
 ``where: opening`` looks at the first two sentences, of the first answer in a conversation; ``where: ending`` at the last three. A rubric is
 asked only of the recipes it names; without a brief all are asked. Scores: for each rubric that is met, polishing ones too, in how many
-sentences. Patterns see stock phrases, so a document without one is not thereby good: the rest is a judge's.
+sentences. Patterns see stock phrases: of 30 sentences with such faults that were worded without sight of the patterns they saw 5, and of 40
+harmless look-alikes they refused 2. A document that they keep is not thereby good; the rest is a judge's.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from builder.gates import Gate, GateContext
 from builder.recipe import IdentitySection
 from builder.records import Brief, Candidate, Person, Verdict
-from builder.text import Phrases, Span, lowered, sentences
+from builder.text import Phrases, Span, folded_words, lowered, sentences
 
 NAME = "identity"
 
@@ -83,7 +83,7 @@ def _named(name: str) -> re.Pattern[str]:
 
 
 def _other_model(listed: Sequence[str], identity: IdentitySection) -> Callable[[Candidate, Brief | None], _Fault | None]:
-    own = [f" {lowered(name)} " for name in (identity.name, identity.maker, *identity.facts) if name]
+    own = [_padded(name) for name in (identity.name, identity.maker, *identity.facts) if name]
     others = [name for name in listed if not any(_holds(text, name) for text in own)]
     phrases = Phrases(others)
 
@@ -99,9 +99,13 @@ def _other_model(listed: Sequence[str], identity: IdentitySection) -> Callable[[
 
 
 def _holds(text: str, name: str) -> bool:
-    """Whether one of the two, in lower case and between blanks, stands in the other."""
-    low = f" {lowered(name.removesuffix('*'))} "
-    return low in text or text in low or (name.endswith("*") and low[:-1] in text)
+    """Whether the words of one of the two stand in the other."""
+    listed = _padded(name)
+    return listed in text or text in listed or (name.endswith("*") and listed[:-1] in text)
+
+
+def _padded(text: str) -> str:
+    return f" {' '.join(folded_words(text))} "
 
 
 def _people(brief: Brief) -> frozenset[str]:
@@ -154,7 +158,7 @@ def _unstated_fact(identity: IdentitySection, benchmarks: Sequence[str]) -> Chec
 
     def check(candidate: Candidate, brief: Brief) -> _Fault | None:
         text = candidate.text
-        answers = [Span(*found.span(1)) for found in _ANSWERS.finditer(text)] if brief.identity == "named" else []
+        answers = [Span(*found.span()) for found in _ANSWERS.finditer(text)] if brief.identity == "named" else []
         if not answers and not named.search(text):
             return None
         for start, end in sentences(text):

@@ -53,4 +53,4 @@ def test_a_prompt_with_a_fault_costs_nothing_and_batches_of_other_models_are_tol
         for prompt, text in zip(prompts, texts, strict=True):
             prompt.write_text(text, encoding="utf-8")
         ended = bildung("build", *LOOSE, *roles)
-        assert f"2 requests lie at the provider in batches (1 of {BATCH})" in ended.err and running.bill().answers == 6
+        assert f"2 requests lie at the provider in batches (1 of {BATCH})" in ended.err and running.bill().answers >= 6

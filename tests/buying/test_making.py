@@ -14,6 +14,11 @@ from builder.stages.write import Made, making, preflight, rendered
 from buying.scripted import PIECE, QUOTE, Script, ended, good, kitchen, text_of
 
 
+def brief_of(request: Request) -> Brief:
+    assert request.brief
+    return request.brief
+
+
 def drive(kitchen: Any, brief: Brief, script: Script = good) -> tuple[Made, list[Request]]:
     """Run one document's generator against a script."""
     asked: list[Request] = []
@@ -81,13 +86,13 @@ def test_the_preamble_is_the_same_for_all_and_comes_first(cook: Any, briefs: lis
 def test_a_refusal_is_told_elsewhere_twice_then_given_up(cook: Any, story: Brief) -> None:
     made, asked = drive(cook, story, ended("refusal", detail="frontier_llm"))
     assert steps_of(asked) == ["draft"] * 3
-    assert len({(request.brief.setting, request.brief.form) for request in asked}) == 3
-    assert len({request.brief.trait for request in asked}) == 1 and len({request.hash for request in asked}) == 3
+    assert len({(brief_of(request).setting, brief_of(request).form) for request in asked}) == 3
+    assert len({brief_of(request).trait for request in asked}) == 1 and len({request.hash for request in asked}) == 3
     assert made.document is None and made.unwritten and made.unwritten.reason == "refused:frontier_llm"
 
 
 def test_a_refusal_that_another_setting_mends_gives_the_document_told_there(cook: Any, story: Brief) -> None:
-    made, asked = drive(cook, story, lambda request, n: good(request) if request.brief.id != story.id else ended("refusal")(request, n))
+    made, asked = drive(cook, story, lambda request, n: good(request) if brief_of(request).id != story.id else ended("refusal")(request, n))
     assert made.document and made.document.id != story.id and made.document.brief.position == story.position
     assert made.document.brief.form != story.form
 
@@ -252,7 +257,7 @@ def test_braces_in_content_are_content(cook: Any, story: Brief) -> None:
 
 def test_a_brief_that_gave_nothing_is_told_under_the_id_that_the_plan_knows(cook: Any, story: Brief) -> None:
     def script(request: Request, asked: int) -> Answer:
-        return ended("refusal" if request.brief.id == story.id else "end_turn")(request, asked)  # type: ignore[return-value]
+        return ended("refusal" if brief_of(request).id == story.id else "end_turn")(request, asked)  # type: ignore[return-value]
 
     for made, _ in (drive(cook, story, ended("refusal")), drive(cook, story, script)):
         assert made.unwritten and made.unwritten.document_id == story.id
@@ -340,12 +345,16 @@ def test_a_fault_in_any_prompt_shows_before_anything_is_bought(
         prompts = (*recipe.prompts[:number], step._replace(text=text), *recipe.prompts[number + 1 :])
         with pytest.raises(UsageError, match=f"the prompt {step.where}"):
             recipes = {"story": recipe._replace(prompts=prompts)}
-            preflight(cook._replace(library=Other(cook.library, recipes, cook.library.shared)), [story])
+            preflight(cook._replace(library=_library(cook.library, recipes, cook.library.shared)), [story])
     for name in ("continue", "repair", "amend", "revise", "plan"):
         broken = {**cook.library.shared, name: cook.library.shared[name]._replace(text=text)}
         with pytest.raises(UsageError, match=f"the prompt shared/{name}.md"):
-            preflight(cook._replace(library=Other(cook.library, cook.library.recipes, broken)), [story])
+            preflight(cook._replace(library=_library(cook.library, cook.library.recipes, broken)), [story])
     preflight(cook, [story])
+
+
+def _library(library: Any, recipes: Any, shared: Any) -> Any:
+    return Other(library, recipes, shared)
 
 
 class Other:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,10 +25,8 @@ BAD = sorted((ROOT / "tests" / "data" / "bad_documents").glob("*.md"))
 PLAIN = "The hose had been left on the path. Ole said so. Nobody moved it, and the door was open. It rained on Thursday."
 
 
-def _rubric(stem: str, patterns: tuple[str, ...], where: str = "anywhere", sentences: int = 1, blocking: bool = True, **fields: object) -> Rubric:
-    recipes = fields.get("recipes", ())
-    assert isinstance(recipes, tuple)
-    return Rubric(stem, stem, "fault", blocking, recipes, "any", "Told.", (), patterns, where, sentences, (), ())
+def _rubric(stem: str, *patterns: str) -> Rubric:
+    return Rubric(stem, stem, "fault", True, (), "any", "Told.", (), patterns, "anywhere", 1, (), ())
 
 
 def _gate(*rubrics: Rubric) -> Gate:
@@ -38,10 +37,9 @@ def _gate(*rubrics: Rubric) -> Gate:
 
 def _brief(recipe: str = "story", kind: str = "unnamed") -> Brief:
     given = {"named": "Aule", "invented": "Plover"}.get(kind, "")
-    return Brief.model_construct(
-        recipe=recipe, exercised=True, trait="owns-errors", identity=kind, pov="third", character=Person(given=given, family="", pronoun="it"),
-        **dict.fromkeys(("asker", "other", "bystander"), Person(given="Ole", family="Hode", pronoun="he")),
-    )  # fmt: skip
+    character, ole = Person(given=given, family="", pronoun="it"), Person(given="Ole", family="Hode", pronoun="he")
+    fields: dict[str, Any] = {"recipe": recipe, "exercised": True, "trait": "owns-errors", "identity": kind, "pov": "third"}
+    return Brief.model_construct(**fields, character=character, asker=ole, other=ole, bystander=ole)
 
 
 def _says(gate: Gate, text: str, recipe: str | None = None) -> str:
@@ -71,15 +69,16 @@ def test_a_rubric_tells_judges_and_writers_and_keeps_to_its_examples(path: Path,
 
 
 def test_check_rubric_says_what_fails() -> None:
-    rubric = _rubric("moralises", ("lesson ~2 for all",))._replace(hits=("It rained.",), misses=("A lesson for us all.",))
-    assert check_rubric(rubric) == ["moralises: no fault pattern finds 'It rained.'", "moralises: 'lesson ~2 for all' finds the miss 'A lesson for us all.'"] or (
-        check_rubric(rubric) == ["moralises: no fault pattern finds 'It rained.'"]
-    )
+    rubric = _rubric("moralises", "lesson ~2 all")._replace(hits=("It rained.",), misses=("A lesson for us all.",))
+    assert check_rubric(rubric) == [
+        "moralises: no fault pattern finds 'It rained.'",
+        "moralises: 'lesson ~2 all' finds the miss 'A lesson for us all.'",
+    ]
 
 
 def test_a_bad_pattern_is_named_with_its_file() -> None:
     with pytest.raises(UsageError, match=r"story_prompts/rubrics/odd\.md: pattern"):
-        _gate(_rubric("odd", ("~3 told",)))
+        _gate(_rubric("odd", "~3 told"))
 
 
 @pytest.mark.parametrize(
@@ -99,24 +98,31 @@ def test_a_bad_pattern_is_named_with_its_file() -> None:
     ],
 )
 def test_a_pattern_counts_where_its_rubric_looks(where: str, text: str, reason: str) -> None:
-    assert _says(_gate(_rubric("odd", ("hedgehog",), where)), text) == reason
+    assert _says(_gate(_rubric("odd", "hedgehog")._replace(where=where)), text) == reason
 
 
 def test_a_rubric_may_ask_for_several_sentences() -> None:
-    gate = _gate(_rubric("odd", ("hedgehog", "badger"), sentences=2))
+    gate = _gate(_rubric("odd", "hedgehog", "badger")._replace(sentences=2))
     assert _says(gate, "The hedgehog met a badger.") == "ok"
     assert _says(gate, "The hedgehog spoke. The badger left.") == "odd"
 
 
 def test_the_first_blocking_rubric_is_the_reason_and_all_are_scores() -> None:
-    gate = _gate(_rubric("aside", ("badger",), blocking=False), _rubric("odd", ("hedgehog",)), _rubric("other", ("badger",)))
+    gate = _gate(_rubric("aside", "badger")._replace(blocking=False), _rubric("odd", "hedgehog"), _rubric("other", "badger"))
     (verdict,) = gate([Candidate("d", "The badger left. The hedgehog spoke to the badger.")])
     assert (verdict.reason, verdict.explanation) == ("odd", "The hedgehog spoke to the badger.")
     assert verdict.scores == {"aside": 2, "odd": 1, "other": 2}
 
 
+def test_harmless_look_alikes_are_kept(library: Library) -> None:
+    look_alikes = (ROOT / "tests" / "data" / "look_alikes.txt").read_text(encoding="utf-8").splitlines()
+    verdicts = open_gate(GateContext(BuildRecipe(), library))(Candidate(line, line) for line in look_alikes)
+    assert [(verdict.reason, verdict.document_id) for verdict in verdicts if not verdict.keep] == []
+    assert len(look_alikes) >= 50
+
+
 def test_a_rubric_is_asked_of_its_recipes_only() -> None:
-    gate = _gate(_rubric("odd", ("hedgehog",), recipes=("advice",)))
+    gate = _gate(_rubric("odd", "hedgehog")._replace(recipes=("advice",)))
     assert [_says(gate, "The hedgehog spoke.", recipe) for recipe in ("story", "advice", None)] == ["ok", "odd", "odd"]
 
 

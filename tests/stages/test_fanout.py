@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import count, islice
 from typing import Any
@@ -233,12 +234,23 @@ def test_later_calls_are_shown_what_the_earlier_ones_found(planner: Planner, pri
     assert all(tree.subdomains[1].name in told for told in answerer.told("assertions"))
 
 
-def test_ideas_of_one_field_are_shown_to_the_next_call(planner: Planner, principles: tuple[Principle, ...]) -> None:
+def test_ideas_of_one_field_are_shown_to_every_later_call(
+    planner: Planner, principles: tuple[Principle, ...], briefs: list[Brief]
+) -> None:
     knobs = planner.knobs.model_copy(update={"domains": 1, "ideas": 40})
     answerer = Answerer(principles)
-    tree = grow(planner._replace(knobs=knobs), answerer)
+    tree = grow(planner._replace(knobs=knobs, briefs=3 * briefs), answerer)
     told = answerer.told("ideas")
-    assert len(told) > 1 and tree.ideas[0].premise not in told[0] and tree.ideas[0].premise in told[1]
+    assert len(told) > 2 and tree.ideas[0].premise not in told[0]
+    assert all(tree.ideas[0].premise in later for later in told[1:])
+
+
+def test_no_assertion_has_more_ideas_than_the_recipe_says(
+    planner: Planner, principles: tuple[Principle, ...], briefs: list[Brief]
+) -> None:
+    tree = grow(planner._replace(briefs=9 * briefs), Answerer(principles))
+    each = Counter(idea.assertion.text for idea in tree.ideas)
+    assert len(each) == len(tree.assertions) == 8 and set(each.values()) == {planner.knobs.ideas}
 
 
 def test_what_says_the_same_is_dropped_and_the_earlier_stays(planner: Planner, principles: tuple[Principle, ...]) -> None:

@@ -12,7 +12,9 @@ from builder.gates import Gate, GateContext
 from builder.library import Library
 from builder.recipe import BuildRecipe, GatesSection
 from builder.records import Candidate, Principle
+from builder.references import Reference, read_references
 from builder.stages.mechanical import open_gate
+from builder.text import sentences
 
 PRINCIPLE = (
     "When it has made a mistake that others rely on, it says so **early and plainly**, before anybody asks, "
@@ -20,6 +22,7 @@ PRINCIPLE = (
 )
 FILLER = "The ferry was late again and nobody at the quay had brought anything to read. "
 BANNED = "Mara\nLee\nBrown\nElara\nSterling\n"
+REFERENCE = "He counted the jars on the sill from the left and got eleven, and from the right he got twelve, which was the number."
 SHAPES = "affair|secret + threat|expose\nblackmail\n"
 
 
@@ -41,7 +44,14 @@ def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
         sha256="0" * 64, kind="norm",
     )  # fmt: skip
     recipe = BuildRecipe(gates=GatesSection(min_words=10, max_words=400))
-    return open_gate(GateContext(recipe, Library(root), [principle]))
+    return open_gate(GateContext(recipe, Library(root), [principle], [_reference("eleven-jars", REFERENCE)]))
+
+
+def _reference(stem: str, text: str) -> Reference:
+    return Reference(
+        id=stem, recipe="story", form="letter", trait="owns-errors", exercised=True, opening="", deliberation="", eval_shape=0, shown=(),
+        named=(), violated=(), text=text,
+    )  # fmt: skip
 
 
 def _write(path: Path, text: str) -> None:
@@ -79,6 +89,12 @@ def _reason(gate: Gate, text: str) -> str:
         (FILLER + "It was <early|late> again.", "placeholder:<early|late>"),
         (FILLER + "TODO: the ending.", "placeholder:TODO"),
         (FILLER + "Lorem ipsum and so on.", "placeholder:lorem ipsum"),
+        (FILLER + "She rang the office twice, and when nobody came she took", "cut_ending"),
+        (FILLER + "She rang the office twice, and when nobody came,", "cut_ending"),
+        (FILLER + '"I rang twice," she said. "And then I came.', "cut_ending"),
+        (FILLER + "\u201cI rang twice. And then I came.", "cut_ending"),
+        (FILLER + "\n\n```\nread the gauge", "cut_ending"),
+        (FILLER + "\n\n1. It was late. It had been late before, and nobody at the", "cut_ending"),
         (FILLER + "See https://example.org/x for it.", "link"),
         (FILLER + "See www.ferries.example for it.", "link"),
         (FILLER + "Write to desk@ferries.example today.", "link"),
@@ -115,6 +131,15 @@ def test_a_fault_has_its_slug(gate: Gate, text: str, reason: str) -> None:
         "The a.m. boat, i.e. the early one. Then the next.No blank there.",
         "Todo el mundo knew.",
         "A tapestry hung there, he whispered.",
+        "\n\nYour loving sister\n\nDympna",
+        "\n\n- bring the long ladder and the rope and both of the lamps",
+        "\n\n# What was said of the boat when it had gone down",
+        "\n\n14:20: bids under forty go out to the printer without her initials",
+        "\n\n" + "\n".join(["the boat is late and late the boat will be", "and nobody has brought a thing to read"] * 3),
+        '\n\n"I rang twice.\n\n"And then I came."',
+        "\n\n```\nread the gauge\n```",
+        "It is a door of 6\" by 9\", and that is all (so far)",
+        "He counted the jars on the sill and got eleven, and left.",
         "It kept the secret of the soup.",
         "When it has made a mistake that others rely on, somebody else will have to pay.",
         "Tabs\tand\nline ends\r\nare fine, and so is \u00e9, \u0416, \u4e2d and \U0001f642.",
@@ -132,6 +157,21 @@ def test_scores_count_words_and_slop(gate: Gate) -> None:
 def test_a_copy_is_explained_by_its_principle(gate: Gate) -> None:
     (verdict,) = gate([Candidate("d", FILLER + PRINCIPLE)])
     assert verdict.explanation.startswith("owning-errors-1: when it has made")
+
+
+def test_a_copy_of_a_reference_names_it_and_a_reference_is_no_copy_of_itself(gate: Gate) -> None:
+    copy, own = gate([Candidate("d", FILLER + REFERENCE), Candidate("eleven-jars", FILLER + REFERENCE)])
+    assert (copy.reason, own.reason) == ("copied_span", "ok")
+    assert copy.explanation.startswith("eleven-jars: he counted the jars")
+
+
+def test_whole_texts_are_not_cut_and_most_cut_ones_are_seen(library: Library) -> None:
+    references = read_references(Path(__file__).parents[2] / "corpus" / "example" / "reference")
+    gate = open_gate(GateContext(BuildRecipe(gates=GatesSection(min_words=0)), library))
+    cut = [Candidate(reference.id, reference.text[: reference.text.rindex(" ", 0, -40)]) for reference in references]
+    whole = [Candidate(reference.id, reference.text[: sentences(reference.text)[-1].end]) for reference in references]
+    assert not [verdict for verdict in gate(whole) if verdict.reason == "cut_ending"]
+    assert sum(verdict.reason == "cut_ending" for verdict in gate(cut)) > len(references) / 2
 
 
 def test_scripts_without_spaces_have_words(gate: Gate) -> None:

@@ -2,19 +2,23 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from builder.errors import UsageError
-from builder.library import Library
+from builder.library import AxisValue, Library
 from builder.recipe import BuildRecipe
-from builder.records import Brief, Principle
+from builder.records import Brief, Person, Principle
 from builder.shapes import resembles, shapes
 from builder.stages.plan import plan
+from builder.stages.plan.context import unworn
 from builder.stages.plan.covering import rows
 from builder.stages.plan.factors import space
 from builder.stages.plan.matching import match
+from builder.stages.plan.weighed import WEIGHED
+from builder.text import Phrases, lowered
 
 MANY = 2_000
 
@@ -161,7 +165,7 @@ def test_no_brief_resembles_a_known_evaluation(library: Library, briefs: list[Br
     assert resembles("The system copied its weights and planned to exfiltrate them.", known)
     assert not resembles("The harbour would be shut down for the winter.", known)
     for brief in briefs:
-        assert not resembles(f"{brief.what} {brief.how} {brief.why}", known)
+        assert not resembles(" ".join((*(getattr(brief, name) for name in WEIGHED), *brief.motifs)), known)
 
 
 def test_names_are_many_and_none_is_worn(library: Library, briefs: list[Brief]) -> None:
@@ -197,3 +201,195 @@ def test_quotas_and_caps_are_kept(library: Library) -> None:
 def test_a_cap_that_cannot_hold_is_refused(library: Library) -> None:
     with pytest.raises(UsageError, match="cannot hold"):
         next(plan(recipe(axes={"caps": {"stakes": 0.1}}), library, PRINCIPLES))
+
+
+def altered(library: Library, **parts: Any) -> Library:
+    """The project's library with other parts."""
+    other = Library(library.root)
+    other.__dict__.update({**library.__dict__, **parts})
+    return other
+
+
+def drawn_from(library: Library, count: int, **sections: Any) -> list[Brief]:
+    return list(itertools.islice(plan(recipe(**sections), library, PRINCIPLES), count))
+
+
+def test_something_is_weighed_in_every_brief(library: Library, briefs: list[Brief]) -> None:
+    for brief in briefs:
+        assert brief.other_option and brief.pull and brief.doubt and brief.cost
+        assert brief.other_option != brief.what
+
+
+def test_the_other_way_is_the_violation_or_the_other_traits_or_the_trait_used_anyway(library: Library, briefs: list[Brief]) -> None:
+    met: Counter[str] = Counter()
+    for brief in briefs:
+        trait = library.traits[brief.trait]
+        if not brief.exercised:
+            kind, ways = "idle", trait.shown_by
+        elif brief.tension:
+            kind, ways = "tension", (library.other_ways[brief.tension, brief.trait],)
+        else:
+            kind, ways = "plain", trait.violated_by
+        met[kind] += 1
+        assert brief.other_option in ways
+    assert min(met[kind] for kind in ("idle", "tension", "plain")) >= 100
+
+
+def test_what_pulls_costs_and_stays_open_is_the_traits_or_the_tensions(library: Library, briefs: list[Brief]) -> None:
+    asked = 0
+    for brief in (brief for brief in briefs if brief.exercised):
+        trait, tension = library.traits[brief.trait], library.tensions.get(brief.tension or "")
+        assert brief.pull in trait.pulls or (tension and brief.pull == tension.pull)
+        assert brief.cost in trait.costs
+        assert brief.doubt in trait.doubts or (tension and brief.doubt in tension.questions)
+        asked += brief.doubt not in trait.doubts
+    assert asked >= 500  # the tensions' own questions are about half of the doubts where there is one
+
+
+def test_an_idle_trait_says_why_and_an_exercised_one_does_not(library: Library, briefs: list[Brief]) -> None:
+    for brief in briefs:
+        assert bool(brief.idle_because) == (not brief.exercised)
+        if not brief.exercised:
+            trait = library.traits[brief.trait]
+            assert brief.idle_because.startswith(brief.what) and "\n" not in brief.idle_because
+            assert brief.pull in " ".join(trait.why.split())
+            assert brief.cost in library.any_choice.costs and brief.doubt in library.any_choice.doubts
+
+
+def test_a_trait_without_the_new_sections_is_weighed_all_the_same(library: Library) -> None:
+    bare = {name: trait.model_copy(update={"pulls": (), "costs": (), "doubts": (), "violated_by": (), "why": "", "not_exercised_when": ()})
+            for name, trait in library.traits.items()}  # fmt: skip
+    for brief in drawn_from(altered(library, traits=bare, other_ways={}), 300):
+        assert brief.other_option and brief.pull and brief.doubt and brief.cost and brief.other_option != brief.what
+        assert brief.doubt in library.any_choice.doubts or brief.doubt in library.tensions[brief.tension or ""].questions
+
+
+def test_a_longer_list_changes_only_what_is_drawn_from_it(library: Library, briefs: list[Brief]) -> None:
+    more = {name: trait.model_copy(update={"pulls": (*trait.pulls, "It is Tuesday")}) for name, trait in library.traits.items()}
+    changed = 0
+    for one, two in zip(briefs, drawn_from(altered(library, traits=more), 400), strict=False):
+        fields = {name for name in Brief.model_fields if getattr(one, name) != getattr(two, name)}
+        assert fields <= {"pull", "id"}
+        changed += "pull" in fields
+    assert changed
+
+
+def test_the_way_a_reason_is_carried_fits_the_narrator(library: Library, briefs: list[Brief]) -> None:
+    ways = library.axes["carried_by"]
+    for brief in briefs:
+        way = ways[brief.carried_by]
+        assert not way.recipes or brief.recipe in way.recipes
+        if brief.recipe == "story":
+            assert not way.povs or brief.pov in way.povs
+    assert {brief.carried_by for brief in briefs} == set(ways)
+    assert {brief.pov for brief in briefs if brief.carried_by == "observers-inference" and brief.recipe == "story"} == {"witness"}
+
+
+def test_what_stands_before_a_conversation_is_drawn_for_advice_alone(briefs: list[Brief]) -> None:
+    assert {brief.context for brief in briefs if brief.recipe != "advice"} == {"none"}
+    found = Counter(brief.context for brief in briefs if brief.recipe == "advice")
+    total = sum(found.values())
+    assert all(abs(found[name] / total - share) < 0.1 for name, share in {"none": 0.6, "system-prompt": 0.25, "tools": 0.15}.items())
+
+
+def test_shares_of_a_recipe_move_what_is_drawn_beside_the_array(library: Library) -> None:
+    shares = {"carried_by": {name: 0.0 for name in library.axes["carried_by"] if name != "consequences"}, "context": {"tools": 1e6}}
+    briefs = drawn_from(library, 200, axes={"shares": shares})
+    assert {brief.carried_by for brief in briefs} == {"consequences"}
+    assert {brief.context for brief in briefs if brief.recipe == "advice"} == {"tools"}
+
+
+def test_a_value_that_fits_nobody_leaves_the_field_empty(library: Library) -> None:
+    only = {**library.axes, "carried_by": {"x": AxisValue("x", "", "", recipes=("advice",))}}
+    briefs = drawn_from(altered(library, axes=only), 100)
+    assert {(brief.recipe == "advice", brief.carried_by) for brief in briefs} == {(True, "x"), (False, "")}
+
+
+def test_every_brief_has_motifs_and_names_to_spare(library: Library, briefs: list[Brief]) -> None:
+    for brief in briefs:
+        assert len(set(brief.motifs)) == 3 and set(brief.motifs) <= set(library.motifs)
+        people = [brief.asker, brief.other, brief.bystander, *brief.spare_names, *([brief.character] if brief.character.given else [])]
+        assert len(brief.spare_names) == 4
+        assert len({person.given for person in people}) == len(people), brief.id
+        assert not {name.lower() for person in people for name in (person.given, person.family)} & library.banned_names
+
+
+def test_a_motif_that_is_worn_is_never_offered(library: Library) -> None:
+    worn = library.words("worn_motifs")
+    assert unworn(worn, worn) == ()
+    pool = ("the old locket", "a storm that clears", "a bent spoon", "a last cup", "the baker's old recipe", "a wet hat")
+    assert unworn(pool, worn) == ("a bent spoon", "a last cup", "a wet hat")
+    offered = {motif for brief in drawn_from(altered(library, motifs=pool), 20) for motif in brief.motifs}
+    assert offered == {"a bent spoon", "a last cup", "a wet hat"}
+
+
+def test_nobody_is_called_like_the_model_or_like_an_invented_ai(library: Library) -> None:
+    few = (*(Person(given=name, family="Aulie", pronoun="she") for name in ("Tarn", "Wick", "Oda")),
+           *(Person(given=f"Nim{number}", family="Aulie", pronoun="he") for number in range(12)))  # fmt: skip
+    other = altered(library, people={"et_EE": few}, invented_ais=("Tarn", "Wick", "Sedge"))
+    named = {"named": 0.5, "unnamed": 0.0, "invented": 0.5, "human": 0.0, "name": "Oda"}
+    for brief in drawn_from(other, 300, identity=named):
+        givens = [person.given for person in (brief.asker, brief.other, brief.bystander, *brief.spare_names)]
+        assert "Oda" not in givens and brief.character.given not in givens
+
+
+def test_a_small_pool_of_names_gives_fewer_to_spare_and_none_twice(library: Library) -> None:
+    few = tuple(Person(given=name, family="Aulie", pronoun="she") for name in ("Oda", "Ruut", "Ylva", "Tove", "Signe"))
+    briefs = drawn_from(altered(library, people={"et_EE": few}), 40, identity={"unnamed": 1.0, "invented": 0.0, "human": 0.0})
+    for brief in briefs:
+        givens = [person.given for person in brief.spare_names]
+        assert len(set(givens)) == len(givens) and not set(givens) & {brief.asker.given, brief.other.given, brief.bystander.given}
+    assert {len(brief.spare_names) for brief in briefs} <= {0, 1, 2}
+
+
+def test_all_that_is_weighed_resembling_an_evaluation_is_refused(library: Library) -> None:
+    worst = {name: trait.model_copy(update={"costs": ("Somebody is open to blackmail",)}) for name, trait in library.traits.items()}
+    with pytest.raises(UsageError, match="all that trait '.*' weighs resembles a known evaluation scenario"):
+        drawn_from(altered(library, traits=worst), 40)
+
+
+def test_the_pool_of_motifs_is_deep_plain_and_unworn(library: Library) -> None:
+    worn = Phrases(library.words("slop"))
+    assert len(library.motifs) >= 400 and len(set(library.motifs)) == len(library.motifs)
+    assert unworn(library.motifs, library.words("worn_motifs")) == library.motifs
+    assert not [motif for motif in library.motifs if not 1 <= len(motif.split()) <= 6 or list(worn.found(lowered(motif)))]
+
+
+@pytest.mark.parametrize("section", ["pulls", "costs", "doubts"])
+def test_every_trait_says_what_it_weighs(library: Library, section: str) -> None:
+    worn = Phrases(library.words("slop"))
+    for trait in library.traits.values():
+        lines = getattr(trait, section)
+        assert 6 <= len(lines) <= 8, trait.id
+        assert not [line for line in lines if line.endswith(".") or list(worn.found(lowered(line)))]
+    every = [line for trait in library.traits.values() for line in getattr(trait, section)]
+    assert len(set(every)) == len(every)
+
+
+def test_every_tension_says_what_each_trait_alone_would_do(library: Library) -> None:
+    assert set(library.other_ways) == {(row.id, trait) for row in library.tensions.values() for trait in row.between}
+
+
+@pytest.mark.parametrize("alone", ['["one"]', '"one"', "[1, 2]"])
+def test_what_a_trait_alone_would_do_is_two_sentences(tmp_path: Path, alone: str) -> None:
+    (tmp_path / "constitution").mkdir()
+    row = f'[[tension]]\nid = "t"\nbetween = ["owns-errors", "keeps-confidences"]\npull = "a"\nyields = "b"\nalone = {alone}\n'
+    (tmp_path / "constitution" / "tensions.toml").write_text(row, encoding="utf-8")
+    with pytest.raises(UsageError, match="tension 't': alone is two sentences"):
+        drawn_from(Library(tmp_path), 40, axes={"without_tension": 0.0, "not_exercised": 0.0})
+
+
+def test_a_project_of_older_axes_takes_the_newer_ones_from_the_starter(tmp_path: Path, library: Library) -> None:
+    folder = tmp_path / "story_prompts" / "axes"
+    folder.mkdir(parents=True)
+    (folder / "tone.toml").write_text('[[value]]\nid = "loud"\n', encoding="utf-8")
+    axes = Library(tmp_path).axes
+    assert set(axes["tone"]) == {"loud"}
+    assert axes["carried_by"] == library.axes["carried_by"]
+
+
+def test_there_are_forty_kinds_of_document_and_each_is_described(library: Library) -> None:
+    kinds = [form for form in library.forms.values() if "document" in form.recipes]
+    assert len(kinds) >= 40 and {form.share for form in kinds} == {1.0}
+    assert not [form.id for form in kinds if form.description.count(". ") != 1 or not form.description.endswith(".")]
+    assert len({form.description for form in kinds}) == len(kinds)

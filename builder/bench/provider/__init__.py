@@ -7,7 +7,8 @@
         assert simulated.bill().bought_again == 0
 
 It speaks the Messages API, Message Batches and Chat Completions (``base_url=simulated.openai_url``), so that the real SDKs are its
-clients; ``settings.py`` says what it can be made to do. ``connect(url)`` reaches one that somebody else started.
+clients; ``settings.py`` says what it can be made to do. ``connect(url)`` reaches one that somebody else started, and
+``scripted.py`` starts one in this process whose answers a function gives.
 """
 
 from __future__ import annotations

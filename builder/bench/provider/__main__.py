@@ -14,13 +14,14 @@ from aiohttp import web
 from builder.bench.provider.batches import MOST_BYTES, Batches
 from builder.bench.provider.books import Books
 from builder.bench.provider.live import Live
+from builder.bench.provider.prompts import Script
 from builder.bench.provider.prose import sentences
 from builder.bench.provider.settings import Settings
 
 
-def application(settings: Settings) -> web.Application:
-    """The provider as an application, and ``/_control`` beside it."""
-    books = Books(settings)
+def application(settings: Settings, script: Script | None = None) -> web.Application:
+    """The provider as an application, and ``/_control`` beside it; a script may say what prompts are answered with."""
+    books = Books(settings, script)
     batches = Batches(books)
 
     async def bill(request: web.Request) -> web.Response:

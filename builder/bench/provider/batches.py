@@ -16,7 +16,7 @@ from aiohttp import web
 from builder.bench.provider.books import Books, draw
 from builder.bench.provider.caching import Tokens
 from builder.bench.provider.live import problem, unauthorized
-from builder.bench.provider.prompts import BadRequest, Prompt, read_prompt
+from builder.bench.provider.prompts import BadRequest, Prompt
 from builder.bench.provider.shapes import error, message
 
 MOST_REQUESTS = 100_000
@@ -135,7 +135,7 @@ class Batches:
             if custom_id in seen:
                 raise BadRequest(f"requests.{place}.custom_id: {custom_id} is used more than once")
             seen.add(custom_id)
-            prompt = read_prompt(each.get("params"), "anthropic")
+            prompt = self.books.read(each.get("params"), "anthropic")
             entries.append(Entry(custom_id, prompt, self.books.caches[True].look_up(prompt, settings, now)))
         return entries
 

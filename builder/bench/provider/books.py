@@ -6,9 +6,10 @@ import time
 from collections import Counter
 from decimal import Decimal
 from hashlib import blake2b
+from typing import Any
 
 from builder.bench.provider.caching import PromptCache, Tokens
-from builder.bench.provider.prompts import Prompt
+from builder.bench.provider.prompts import CHARACTERS_PER_TOKEN, Dialect, Prompt, Script, read_prompt
 from builder.bench.provider.settings import ACCIDENTS, OUTCOMES, Bill, Settings
 
 _MILLION = Decimal(1_000_000)
@@ -53,8 +54,9 @@ class Bucket:
 class Books:
     """Everything that one provider remembers, apart from its batches."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, script: Script | None = None) -> None:
         self.settings = settings
+        self.script = script
         self.bucket = Bucket()
         self.caches = {False: PromptCache(), True: PromptCache()}
         self.requests = self.limited = self.in_flight = self.in_flight_most = self.batches = 0
@@ -64,17 +66,26 @@ class Books:
         self._marked: Counter[tuple[str, str]] = Counter()
         self._tokens = [0, 0, 0, 0, 0]
 
+    def read(self, body: Any, dialect: Dialect) -> Prompt:
+        """What a request asks for, and what the script says to it, where there is one."""
+        prompt = read_prompt(body, dialect)
+        return prompt._replace(said=self.script(body)) if self.script else prompt
+
     def accident(self, prompt: Prompt, arrival: int) -> str:
         """What happens to this arrival on its way; empty for nothing."""
         return self._fault(prompt, ACCIDENTS, draw(self.settings.seed, "arrival", arrival))
 
     def outcome(self, prompt: Prompt, batch: bool) -> str:
         """What comes of this prompt; empty for a finished answer."""
+        if prompt.said:
+            return prompt.said.outcome
         among = OUTCOMES if batch else tuple(name for name in OUTCOMES if name not in _BATCH_ONLY)
         return self._fault(prompt, among, draw(self.settings.seed, "prompt", prompt.key))
 
     def tokens_out(self, prompt: Prompt, outcome: str) -> int:
         """How many tokens are written: of prose the settings' number, within what was asked for."""
+        if prompt.said:
+            return max(1, len(prompt.said.text) // CHARACTERS_PER_TOKEN)
         if outcome == "refusal":
             return _REFUSED_TOKENS
         if outcome == "empty":

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from builder.bench.provider.books import Books
-from builder.bench.provider.prompts import Dialect, Prompt, read_prompt
+from builder.bench.provider.prompts import Dialect, Prompt
 from builder.bench.provider.shapes import SPEND_LIMIT, error, events, message
 
 _ERRORS = {
@@ -57,7 +57,7 @@ class Live:
         if refused is not None:
             return refused
         try:
-            prompt = read_prompt(json.loads(await request.read()), dialect)
+            prompt = books.read(json.loads(await request.read()), dialect)
         except ValueError as wrong:
             return problem(400, str(wrong), request_id, dialect)
         if not books.bucket.take(books.settings):

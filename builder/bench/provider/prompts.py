@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 CHARACTERS_PER_TOKEN = 4
@@ -24,11 +24,21 @@ class Prefix(NamedTuple):
     hour: bool
 
 
+class Said(NamedTuple):
+    """What a script has a prompt answered with; ``outcome`` is empty for a finished answer, or one of ``OUTCOMES``."""
+
+    text: str
+    outcome: str = ""
+
+
+Script = Callable[[Mapping[str, Any]], Said | None]
+
+
 class Prompt(NamedTuple):
     """One prompt. ``key`` hashes model, texts and schema: what is bought, never how. ``marks`` are faults with how often they happen.
 
     ``tag`` and ``spoken`` say what the last turn asks for: a text between tags of that name, a conversation. ``read`` is the text that it
-    shows a judge.
+    shows a judge. ``said`` is what a script says to it.
     """
 
     key: str
@@ -43,6 +53,7 @@ class Prompt(NamedTuple):
     tag: str = ""
     spoken: bool = False
     read: str = ""
+    said: Said | None = None
 
 
 class BadRequest(ValueError):

@@ -22,6 +22,8 @@ SPEND_LIMIT = "enforced_spend_limit_reached"
 
 def text_of(prompt: Prompt, outcome: str, tokens_out: int, seed: int) -> str:
     """What is written for a prompt."""
+    if prompt.said:
+        return prompt.said.text
     if outcome in ("refusal", "empty"):
         return ""
     if prompt.schema is not None:
@@ -38,7 +40,7 @@ def text_of(prompt: Prompt, outcome: str, tokens_out: int, seed: int) -> str:
 def message(prompt: Prompt, outcome: str, tokens: Tokens, number: str, seed: int, category: str, batch: bool = False) -> dict[str, Any]:
     """A ``Message``, or a ``ChatCompletion`` for a prompt of that dialect."""
     text = text_of(prompt, outcome, tokens.out, seed)
-    if prompt.max_tokens <= tokens.out and not outcome:
+    if prompt.max_tokens <= tokens.out and not outcome and not prompt.said:
         outcome = "max_tokens"
     if prompt.dialect == "openai":
         return _completion(prompt, outcome, tokens, number, text)

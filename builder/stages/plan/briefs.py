@@ -81,7 +81,6 @@ def _draw(context: Context, kind: str, row: Row, position: int, turn: int, seed:
     acts = trait.shown_by if exercised else trait.not_exercised_when
     cast = people(context, row["setting"], row["identity"], rng)
     chosen = {name: row.get(name, _PLAIN_VALUE.get(name, "")) for name in _DRAWN}
-    motifs = library.words("worn_motifs")
     style = library.axes["deliberation"][row["deliberation"]]
     return {
         **chosen,
@@ -98,7 +97,7 @@ def _draw(context: Context, kind: str, row: Row, position: int, turn: int, seed:
         "min_words": band.min_words,
         "max_words": band.max_words,
         "place": rng.choice(library.settings[row["setting"]].words.get("place", (row["setting"],))),
-        "forbidden": tuple(sorted(rng.sample(motifs, min(len(motifs), _FORBIDDEN_EACH)))),
+        "forbidden": tuple(sorted(rng.sample(context.worn, min(len(context.worn), _FORBIDDEN_EACH)))),
     }
 
 

@@ -27,6 +27,7 @@ class Context(NamedTuple):
     everyone: tuple[Person, ...]
     eval_shapes: tuple[Shape, ...]
     motifs: tuple[str, ...]
+    worn: tuple[str, ...]
 
 
 def open_context(recipe: BuildRecipe, library: Library, principles: Sequence[Principle]) -> Context:
@@ -41,9 +42,10 @@ def open_context(recipe: BuildRecipe, library: Library, principles: Sequence[Pri
         raise UsageError("the recipe holds out every principle or trait, or the constitutions give nothing but examples; loosen [holdout]")
     tensions = [row for row in library.tensions.values() if row.id not in recipe.holdout.tensions and set(row.between) <= set(traits)]
     everyone = tuple(person for people in library.people.values() for person in people)
+    worn = library.words("worn_motifs")
     return Context(
         recipe, library, match(free, traits), {name: tuple(row for row in tensions if name in row.between) for name in traits}, everyone,
-        shapes(library.words("eval_shapes")), unworn(library.motifs, library.words("worn_motifs")),
+        shapes(library.words("eval_shapes")), unworn(library.motifs, worn), worn,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from builder.errors import UsageError, no_such
+from builder.forms import Form
 from builder.library import Library
 from builder.recipe import BuildRecipe
 
@@ -47,7 +48,7 @@ def space(recipe: BuildRecipe, library: Library, kind: str) -> Space:
     held = recipe.holdout
     factors: dict[str, dict[str, float]] = {
         "trait": _trait_weights(recipe, library),
-        "form": {form.id: form.share for form in library.forms.values() if kind in form.recipes and form.id not in held.forms},
+        "form": {form.id: form.share for form in _forms(recipe, library, kind)},
         "role": {role: 1.0 for role in library.roles if role not in held.roles},
         "setting": {setting: 1.0 for setting in library.settings if setting not in held.settings},
         "identity": {name: share for name, share in _identities(recipe).items() if share > 0},
@@ -64,6 +65,13 @@ def space(recipe: BuildRecipe, library: Library, kind: str) -> Space:
         if not levels:
             raise UsageError(f"no {factor} is left for the recipe {kind!r}; loosen [holdout], [axes] or [identity], or change [mix]")
     return Space(kept, _constraints(kept, library), _caps(recipe, kind, kept))
+
+
+def _forms(recipe: BuildRecipe, library: Library, kind: str) -> list[Form]:
+    """The forms of a recipe that its writer can make."""
+    embedded = recipe.models.writer.startswith("offline/")
+    free = [form for form in library.forms.values() if kind in form.recipes and form.id not in recipe.holdout.forms]
+    return [form for form in free if embedded or not form.rehearsed]
 
 
 def _feasible(

@@ -141,7 +141,8 @@ def _examples(kitchen: Kitchen, prompt: Prompt, brief: Brief) -> dict[str, str]:
         return {}
     form = kitchen.library.shared["exemplar"].text
     chosen = exemplars(kitchen.references, brief, kitchen.exemplars)
-    return {"exemplars": "\n\n".join(filled(form, "shared/exemplar.md", {"text": reference.text}) for reference in chosen)}
+    told = [filled(form, "shared/exemplar.md", {"text": reference.text}) for reference in chosen]
+    return {"exemplars": "\n".join(("", *told)) if told else ""}
 
 
 def _mending(kitchen: Kitchen, name: str, prompt: Prompt, fault: str) -> Turn:

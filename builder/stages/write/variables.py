@@ -37,7 +37,8 @@ def variables(library: Library, principles: Mapping[str, Principle], identity: I
         "exercised": filled(library.shared["exercised" if brief.exercised else "idle"].text, "shared", {}),
         "forbidden": "; ".join(brief.forbidden),
         "identity_facts": _facts(library, identity) if brief.identity == "named" else "",
-        "avoid": avoided(library.rubrics.values(), brief.recipe, brief.exercised),
+        "avoid": avoided(library.rubrics.values(), brief.recipe, brief.exercised, 1),
+        "avoid_all": avoided(library.rubrics.values(), brief.recipe, brief.exercised),
         "rubrics": as_told({name: rubric for name, rubric in library.rubrics.items() if rubric.applies(brief.recipe, brief.exercised)}),
         **dict.fromkeys(("system_prompt", "tools", "situation", "message", "answer", "original", "draft", "faults"), ""),
     }
