@@ -22,6 +22,9 @@ from builder.records import Turn
 
 _SPEAKER = re.compile(r"^[ \t]*\**(User|Assistant|System):\**[ \t]*", re.MULTILINE)
 
+_OTHER = re.compile(r"(?:\A|\n[ \t]*\n)[ \t]*\**(?:User|Assistant|System):")  # somebody else begins to speak
+_OBJECT = re.compile(r'\{\s*"')
+
 _STARTS = 100  # braces at which an object may begin; who writes more of them before a verdict gave none
 
 
@@ -45,6 +48,8 @@ def parse(prompt: Prompt, text: str) -> Output:
         text = found
     if prompt.output == "turns":
         return _conversation(text)
+    if prompt.output in ("answer", "message"):
+        return _spoken(text, "Assistant" if prompt.output == "answer" else "User")
     return Output(fault="there is no text in it") if blank(text) else Output(text=text.strip())
 
 
@@ -75,6 +80,15 @@ def _last_tagged(tag: str, text: str) -> str | None:
     return next((inner.strip() for inner in reversed(found) if 2 * len(inner) >= longest), None)
 
 
+def _spoken(text: str, who: str) -> Output:
+    """What one person says, without the mark that names them; who goes on for the other side has written too much."""
+    said = re.sub(rf"\A\s*\**{who}:\**[ \t]*", "", text).strip()
+    if blank(said):
+        return Output(fault="there is no text in it")
+    found = _OTHER.search(said)
+    return Output(fault=f"somebody else speaks in it ({found.group().strip()})") if found else Output(text=said)
+
+
 def _conversation(text: str) -> Output:
     marks = list(_SPEAKER.finditer(text))
     ends = [*(mark.start() for mark in marks[1:]), len(text)]
@@ -90,28 +104,31 @@ def _conversation(text: str) -> Output:
 
 
 def _structured(grammar: Grammar, text: str) -> Output:
-    """The last whole JSON object of an answer: what stands before it may speak of others."""
-    found = _last_object(text)
+    """The last JSON object of an answer, as its text too: what stands before it may speak of others."""
+    found, written = _last_object(text)
     if found is None:
         return Output(fault="it is not one JSON object")
     fault = _misfit(grammar, found, "")
-    return Output(fault=fault) if fault else Output(text=text, values={name: _clean(found[name]) for name in grammar})
+    return Output(fault=fault) if fault else Output(text=written, values={name: _clean(found[name]) for name in grammar})
 
 
-def _last_object(text: str) -> dict[str, Any] | None:
+def _last_object(text: str) -> tuple[dict[str, Any] | None, str]:
+    """The last object and its text; none where one is broken, since what follows it may be a quotation inside it."""
     reader = json.JSONDecoder(object_pairs_hook=_once)
-    found, at = None, text.find("{")
+    found, written, at = None, "", text.find("{")
     for _ in range(_STARTS):
         if at < 0:
-            return found
+            return found, written
         try:
             value, end = reader.raw_decode(text, at)
         except (ValueError, RecursionError):
+            if _OBJECT.match(text, at):
+                return None, ""
             end = at + 1
         else:
-            found = value
+            found, written = value, text[at:end]
         at = text.find("{", end)
-    return None
+    return None, ""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

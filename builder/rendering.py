@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 _VARIABLE = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
 _GAPS = re.compile(r"\n{3,}")
 _TAG = re.compile(r"</?([a-z_]+)>")
+_UNSEEN = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"  # of no width: a reader passes over them
+_OPENS, _CLOSES = "<\uff1c\ufe64", ">\uff1e\ufe65"
+_WIDE = ord("\uff41") - ord("a")  # the letters of East Asian width
 
 
 def render(prompt: Prompt, values: Mapping[str, str]) -> tuple[Turn, ...]:
@@ -66,19 +69,25 @@ def _without_empty(text: str, values: Mapping[str, str]) -> str:
 
 
 def harmless(value: str, prompt: str) -> str:
-    """A value without the prompt's own tags, in any writing of them: their brackets become angle quotes.
+    """A value without the prompt's own tags, in any writing of them, closed or not: their brackets become angle quotes.
 
     >>> harmless("so he wrote </draft > and left", "<draft>\\n{text}\\n</draft>")
     'so he wrote ‹/draft › and left'
     """
     tags = _tags(prompt)
-    return tags.sub(lambda found: f"‹{found[1]}›", value) if tags else value
+    return tags.sub(lambda found: f"‹{found[1]}" if found[2] is None else f"‹{found[1]}{found[2]}›", value) if tags else value
+
+
+def in_any_writing(word: str) -> str:
+    """A pattern for a word of lower-case letters, to be read without case: in full width too, and with signs of no width between."""
+    return f"[{_UNSEEN}]*".join(f"[{sign}{chr(ord(sign) + _WIDE)}]" if sign.isalpha() else re.escape(sign) for sign in word)
 
 
 @lru_cache(maxsize=64)
 def _tags(prompt: str) -> re.Pattern[str] | None:
-    names = "|".join(sorted(set(_TAG.findall(prompt))))
-    return re.compile(rf"<(\s*/?\s*(?:{names})\b[^<>]{{0,80}})>", re.IGNORECASE) if names else None
+    names = "|".join(map(in_any_writing, sorted(set(_TAG.findall(prompt)))))
+    head = rf"[{_OPENS}]([\s/\\\uff0f{_UNSEEN}]*(?:{names})\b)"
+    return re.compile(rf"{head}(?:([^{_OPENS}{_CLOSES}]{{0,80}})[{_CLOSES}])?", re.IGNORECASE) if names else None
 
 
 @lru_cache(maxsize=1024)

@@ -30,10 +30,10 @@ _INSIDE = re.compile(r"between <(\w+)> and </\1>")
 class Fault(NamedTuple):
     """One way to go wrong, and what comes of it.
 
-    ``text`` is what the writer writes, ``{text}`` in it the good document, ``{head}`` and ``{tail}`` its halves. ``says`` gives the words of
-    a step instead, for the first time it is asked, the second ...; then it goes on as usual. ``axis`` is what the judge answers on one axis while
-    ``SLIPPED`` stands in the text. ``gate`` and ``reason`` are what is said of a document that nobody mends, and ``told`` is the step by
-    which a rewriter is told; empty where none is. The other fields choose the brief, where they say anything.
+    ``text`` is what the writer writes, ``{text}`` in it the good document, ``{head}`` and ``{tail}`` its halves. ``gate`` and ``reason``
+    are what is said of a document that nobody mends, and ``told`` is the step by which an editor is told; empty where none is. ``says``
+    gives the words of a step instead, for the first time it is asked, the second ...; then it goes on as usual. ``axis`` is what the
+    judge answers on an axis while ``SLIPPED`` stands in the text. The other fields choose the brief, where they say anything.
     """
 
     name: str
@@ -47,6 +47,16 @@ class Fault(NamedTuple):
     identity: str = ""
     trait: str = ""
     exercised: bool | None = None
+
+
+def once(text: str, *steps: str, outcome: str = "") -> dict[str, Sequence[Said]]:
+    """These steps answer so the first time they are asked."""
+    return {step: (Said(text, outcome),) for step in steps}
+
+
+def always(text: str, *steps: str, outcome: str = "") -> dict[str, Sequence[Said]]:
+    """They answer so each time: no step is asked more than nine times."""
+    return {step: (Said(text, outcome),) * 9 for step in steps}
 
 
 class Case(NamedTuple):
@@ -72,11 +82,13 @@ class Asked(NamedTuple):
     told: str
 
 
-def fault_of(path: Path) -> Fault:
-    """A document of ``tests/data/bad_documents`` as a fault. Of a conversation it is the answer that is bad."""
+def fault_of(path: Path, polish: Sequence[str] = ("validation_opening",)) -> Fault:
+    """A document of ``tests/data/bad_documents`` as a fault; of a conversation it is the answer that is bad. ``polish`` removes nothing."""
     page = read_page(path)
     text, meta = page.body.strip().replace("{", "(").replace("}", ")"), page.meta
     answer = text.partition("\n\nAssistant: ")[2] or text
+    if path.stem in polish:
+        return Fault(path.stem, answer, told="", recipe=meta["recipe"], identity=meta["identity"])
     told = "amend" if meta["gate"] in ("mechanical", "anti_patterns", "identity") else ""
     trait = "owns-errors" if meta["gate"] == "trait_evidence" else ""
     return Fault(path.stem, answer, meta["gate"], meta["reason"], told, recipe=meta["recipe"], identity=meta["identity"], trait=trait)
@@ -84,7 +96,8 @@ def fault_of(path: Path) -> Fault:
 
 def cast(wanted: Iterable[tuple[Fault, bool]], briefs: Sequence[Brief], library: Library) -> dict[tuple[str, bool], Case]:
     """A brief for every fault, obedient or stubborn; whatever briefs are left are written well."""
-    composer, left, cases = Composer(library), list(briefs), {}
+    composer, left = Composer(library), list(briefs)
+    cases: dict[tuple[str, bool], Case] = {}
     for fault, obedient in sorted(wanted, key=lambda pair: (not pair[0].trait, not pair[0].identity, pair[0].exercised is None)):
         brief = next((brief for brief in left if _suits(fault, brief)), None)
         if brief is None:
@@ -103,18 +116,24 @@ def _suits(fault: Fault, brief: Brief) -> bool:
 
 
 def _case(fault: Fault, obedient: bool, brief: Brief, number: int, composer: Composer, others: Iterable[Case]) -> Case:
-    docket = f"On the hook by the door hung docket {number:03d}{f', of {brief.character.given}' if brief.character.given else ''}."
-    written = composer.write(brief) if brief.recipe != "deliberation" else None
-    text = written.turns[-1].content if written and written.turns else written.text if written else "It is on the lower shelf, behind the jars. " * 9
-    body = fault.text
-    good = f"{_beginning(text, max(LEAST_WORDS, int(KEPT * len(body.split()))))}\n\n{docket}"
+    name, body = brief.character.given, fault.text
+    docket = f"On the hook by the door hung docket {number:03d}."
+    signed = docket.replace(".", f", of {name}.") if name else docket
+    good = f"{_beginning(_composed(brief, composer), max(LEAST_WORDS, int(KEPT * len(body.split()))))}\n\n{signed}"
     if "{" not in body:  # a whole text; its first sentences and its last stay where they are
-        first, gap, rest = body.partition("\n\n")
-        body = f"{first}\n\n{docket.partition(', of')[0].rstrip('.')}.{gap}{rest}" if rest else f"{body} {docket}"
-    middle = good.index(" ", len(good) // 2)
-    twin = next((case.good.rpartition("\n\n")[0] for case in others if case.brief.recipe == "story"), "")
-    parts = {"number": f"{number:03d}", "nameless": good.replace(brief.character.given or "-", "the desk"), "text": good, "head": good[:middle], "tail": good[middle:], "twin": f"{twin}\n\n{docket}", "given": brief.character.given}
+        first, _, rest = body.partition("\n\n")
+        body = f"{first}\n\n{docket}\n\n{rest}"
+    twin = next((case.good.rpartition("\n\n")[0] for case in others if case.brief.recipe == "story" and case.obedient), "")
+    parts = {"text": good, "twin": f"{twin}\n\n{signed}", "nameless": good.replace(name or "-", "the desk"), "number": f"{number:03d}"}
     return Case(fault, obedient, brief, number, good, filled(body, parts))
+
+
+def _composed(brief: Brief, composer: Composer) -> str:
+    """What the embedded composer makes of a brief; of a conversation the answer."""
+    if brief.recipe == "deliberation":  # it rewrites nothing
+        return "It is on the lower shelf, behind the jars. " * 9
+    written = composer.write(brief)
+    return written.turns[-1].content if written.turns else written.text
 
 
 def _beginning(text: str, least: int) -> str:
@@ -138,9 +157,9 @@ class BadWriter:
     def __init__(self, library: Library, cases: Iterable[Case], openings: Mapping[str, int]) -> None:
         self._cases = {case.number: case for case in cases}
         self._openings = openings  # the first thing that is told of each brief -> its case
-        prompts = [(prompt.text, prompt.step) for recipe in library.recipes.values() for prompt in recipe.prompts]
+        prompts = [(prompt.text, str(prompt.step)) for recipe in library.recipes.values() for prompt in recipe.prompts]
         prompts += [(prompt.text, name) for name, prompt in library.shared.items()]
-        self._heads = {text.partition("{")[0][:60]: str(step) for text, step in prompts if len(text.partition("{")[0]) > 12}
+        self._heads = {text.partition("{")[0][:60]: step for text, step in prompts if len(text.partition("{")[0]) > 12}
         self.asked: dict[int, list[Asked]] = defaultdict(list)
 
     def __call__(self, body: Mapping[str, Any]) -> Said:
@@ -160,7 +179,8 @@ class BadWriter:
     def _parts(self, case: Case, body: Mapping[str, Any], told: Sequence[str]) -> dict[str, str]:
         middle = case.good.index(" ", len(case.good) // 2)
         judged = json.dumps(_judged(case, body, told)) if "output_config" in body else ""
-        return {"text": case.good, "bad": case.bad, "head": case.good[:middle], "tail": case.good[middle:], "judged": judged}
+        misquoted = judged.replace("docket", "bucket", 1)
+        return {"text": case.good, "head": case.good[:middle], "tail": case.good[middle:], "misquoted": misquoted}
 
     def _said(self, case: Case, step: str, body: Mapping[str, Any], told: Sequence[str]) -> str:
         if "output_config" in body:
@@ -187,7 +207,8 @@ def _judged(case: Case, body: Mapping[str, Any], told: Sequence[str]) -> Any:
         return {name: f"need a word about docket {case.number:03d}" if name == "message" else "" for name in fields}
     pieces = [piece for text in told for piece in _PIECE.findall(text)]
     quote = f"docket {case.number:03d}"
-    axes = {name: {"quote": quote, "verdict": "pass"} for name in fields["axes"]["properties"]}
+    named = sorted(fields["axes"]["properties"], key=lambda name: name != "no_because")
+    axes = {name: {"quote": quote, "verdict": "pass"} for name in named}
     for name, verdict in case.fault.axis.items() if SLIPPED in pieces[0] else ():
         axes[name] = {"quote": SLIPPED, "verdict": verdict}
     return {"axes": axes, "eval_shape": 0, "faults": ""}

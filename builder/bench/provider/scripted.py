@@ -19,6 +19,8 @@ from builder.bench.provider import Provider, Settings
 from builder.bench.provider.__main__ import application
 from builder.bench.provider.prompts import Said, Script
 
+_SECONDS = 30.0
+
 __all__ = ["Said", "Script", "scripted"]
 
 
@@ -36,9 +38,9 @@ def scripted(script: Script, settings: Settings | None = None) -> Iterator[Provi
         return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     try:
-        yield Provider(asyncio.run_coroutine_threadsafe(start(), loop).result())
+        yield Provider(asyncio.run_coroutine_threadsafe(start(), loop).result(_SECONDS))
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+        thread.join(_SECONDS)
         loop.close()

@@ -72,8 +72,15 @@ def fitted(prompt: Prompt, axes: Mapping[str, Rubric]) -> Prompt:
     return prompt._replace(output=grammar)
 
 
+def echoed(output: Output, text: str) -> bool:
+    """Whether a verdict stands in the text that was judged: one that a text brings along is not its judge's."""
+    return bool(output.values) and "".join(output.text.split()) in "".join(text.split())
+
+
 def misquoted(prompt: Prompt, output: Output, axes: Mapping[str, Rubric], text: str) -> str:
     """What is wrong with the quotes of a reading, in words for the judge; empty when they all stand in the text."""
+    if echoed(output, text):
+        return "it stands in the text itself and is not your own reading"
     wrong = [name for name, axis in _axes(prompt, output, axes).items() if _lacks(axes[name], axis, text)]
     listed = ", ".join(wrong)
     return f"the quotes of these fields are not words of the text exactly as they stand there: {listed}" if wrong else ""
@@ -128,7 +135,7 @@ def stands_in(quote: str, text: str) -> bool:
 
 
 def _told(axis: Axis) -> str:
-    return f'{axis.verdict} "{axis.quote}"' if axis.quote else axis.verdict
+    return f'{axis.verdict} "{" ".join(axis.quote.split())}"' if axis.quote else axis.verdict
 
 
 @lru_cache(maxsize=8)

@@ -16,7 +16,7 @@ from builder.prompts import Prompt
 from builder.records import Answer, Brief, Document, Request, Step, Verdict
 from builder.stages.write.asking import Kitchen, Reply, asking, check_mending, request_for
 from builder.stages.write.blind import Options, lettered, options
-from builder.stages.write.judging import UNPARSED, Judgement, axes_of, fitted, judgement, misquoted, verdict
+from builder.stages.write.judging import UNPARSED, Judgement, axes_of, echoed, fitted, judgement, misquoted, verdict
 from builder.stages.write.page import Page, opened
 
 REPLANS = 2  # of a refused brief; a third refusal is the matter's, not the setting's
@@ -114,8 +114,8 @@ def _written(kitchen: Kitchen, brief: Brief) -> Making:
 
 def _amended(kitchen: Kitchen, brief: Brief, page: Page, last: Prompt, done: list[Reply]) -> Paging:
     """The page without the offence that a check finds in it, where one more rewriting takes it out; else as it is, for the gates to say."""
-    offences = kitchen.offences(brief, page.text)
     prompt = _mender(kitchen, "amend", last, brief)
+    offences = kitchen.offences(brief, page.text) if prompt else ""
     if not offences or prompt is None:
         return page
     reply = yield from asking(kitchen, prompt, brief, page, _mended_text(prompt, page, offences))
@@ -156,7 +156,8 @@ def _scored(kitchen: Kitchen, brief: Brief, page: Page, prompt: Prompt, done: li
         kitchen, asked, brief, page, check=lambda prompt, output: misquoted(prompt, output, axes, page.told)
     )
     done.append(reply)
-    well_formed = reply.fault == "unparsed" and reply.output.values  # only quotes are wrong: the other axes count
+    whole = reply.output.values and not echoed(reply.output, page.told)
+    well_formed = reply.fault == "unparsed" and whole  # only quotes are wrong: the other axes count
     return judgement(asked, reply.output, axes, page.told, "" if well_formed else reply.fault)
 
 

@@ -11,8 +11,11 @@ from builder.outputs import Output
 from builder.prompts import Prompt
 from builder.records import Turn
 from builder.references import Source
+from builder.rendering import in_any_writing
 
-_SPEAKS = re.compile(r"^([ \t>*]*)(User|Assistant|System):", re.MULTILINE | re.IGNORECASE)
+_SPEAKERS = "|".join(map(in_any_writing, ("user", "assistant", "system", "human")))
+_LINE = r"(?:^|(?<=[\u2028\u2029]))"
+_SPEAKS = re.compile(rf"{_LINE}([^\w\n]{{0,20}}(?:{_SPEAKERS})[^\w\n:\uff1a]{{0,20}})[:\uff1a\ufe55]", re.MULTILINE | re.IGNORECASE)
 
 
 class Page(NamedTuple):
@@ -76,4 +79,4 @@ def joined(turns: tuple[Turn, ...]) -> str:
 
 def as_told(turns: tuple[Turn, ...] | list[Turn]) -> str:
     """A conversation as a model is shown it: a speaker's mark inside a turn is made harmless."""
-    return joined(tuple(turn.model_copy(update={"content": _SPEAKS.sub(r"\1\2 -", turn.content)}) for turn in turns))
+    return joined(tuple(turn.model_copy(update={"content": _SPEAKS.sub(r"\1 -", turn.content)}) for turn in turns))
