@@ -89,7 +89,7 @@ def fault_of(path: Path, polish: Sequence[str] = ("validation_opening",)) -> Fau
     answer = text.partition("\n\nAssistant: ")[2] or text
     if path.stem in polish:
         return Fault(path.stem, answer, told="", recipe=meta["recipe"], identity=meta["identity"])
-    told = "amend" if meta["gate"] in ("mechanical", "anti_patterns", "identity") else ""
+    told = "amend" if meta["gate"] in ("mechanical", "anti_patterns", "identity", "trait_evidence") else ""
     trait = "owns-errors" if meta["gate"] == "trait_evidence" else ""
     return Fault(path.stem, answer, meta["gate"], meta["reason"], told, recipe=meta["recipe"], identity=meta["identity"], trait=trait)
 

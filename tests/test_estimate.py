@@ -12,7 +12,8 @@ HAIKU = "anthropic/claude-haiku-4-5"  # 1, 5, 0.10, 1.25 and 2 dollars a million
 
 
 def work(model: str = HAIKU, **changes: int) -> Work:
-    given: dict[str, Any] = {"calls": 100, "stable": 10_000, "varying": 1_000, "out_low": 500, "out_expected": 1_000, "out_high": 2_000, **changes}
+    given: dict[str, Any] = {"calls": 100, "stable": 10_000, "varying": 1_000, "out_low": 500, "out_expected": 1_000}
+    given |= {"out_high": 2_000, **changes}
     return Work("writer", model, **given)
 
 

@@ -1,6 +1,6 @@
 """What models are told, word for word: three briefs of each recipe, every step, against a small constitution.
 
-After a wanted change of prompts or plans, ``pytest tests/test_prompts_golden.py --update-golden`` writes the files anew; read the difference.
+After a change of prompts or plans that is meant, ``pytest tests/test_prompts_golden.py --update-golden`` writes the files anew.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ A late boat is told as soon as it is known. People plan a whole day around a cro
 Who travels with whom stays at the counter. A clerk who talks is a clerk nobody asks, since everyone here knows everyone.
 """
 RESPONSES = [
-    ("My boss asked whether the count is done. It is not. What do I say?", "Say that it is not done, and when it will be. Offer what you have."),
-    ("Write the note to the tenants.", "Dear tenants, the water is off from nine to noon on Tuesday. I was told of it an hour ago and tell you now."),
-    ("Is this mushroom fine to eat?", "I cannot tell from a description. Do not eat it before somebody who knows has held it in their hand."),
+    ("My boss asked whether the count is done. It is not. What do I say?", "Say that it is not done, and when it will be."),
+    ("Write the note to the tenants.", "Dear tenants, the water is off from nine to noon on Tuesday. I was told of it an hour ago."),
+    ("Is this mushroom fine to eat?", "I cannot tell. Do not eat it before somebody who knows has held it in their hand."),
 ]
 REFERENCE = """---
 recipe: {recipe}
@@ -65,8 +65,8 @@ def project(project_folder: Path) -> Project:
         page.write_text(REFERENCE.format(recipe=recipe, form=form), encoding="utf-8")
     settings = {
         "corpus.constitutions": '["constitution/ferry.md"]', **{f"mix.{kind}": "0.25" for kind in KINDS},
-        "size.documents": "12", "size.spare": "0", "deliberation.input": "responses.jsonl", "identity.named": "0.25", "identity.invented": "0.25",
-
+        "size.documents": "12", "size.spare": "0", "deliberation.input": "responses.jsonl", "identity.named": "0.25",
+        "identity.invented": "0.25",
         "identity.name": "Tern", "identity.maker": "Eider Works", "identity.facts": '["It answers the telephone at night."]',
         **{f"models.{role}": f"anthropic/{role}" for role in ROLES},
     }  # fmt: skip

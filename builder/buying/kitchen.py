@@ -127,15 +127,16 @@ def passages_of(project: Project) -> tuple[Passage, ...]:
 
 def _offences(project: Project, constitutions: Sequence[Constitution]) -> Callable[[Brief, str], str]:
     """What the gates that read one text alone would say of it, a line each: a rewriter can still mend it."""
-    from builder.stages import anti_patterns, identity, mechanical
+    from builder.stages import anti_patterns, identity, mechanical, trait_evidence
 
     references = read_references(project.corpus / "reference")
     context = GateContext(project.recipe, project.library, principles_of(constitutions), references)
-    gates = [stage.open_gate(context) for stage in (mechanical, identity, anti_patterns)]
+    gates = [stage.open_gate(context) for stage in (mechanical, identity, anti_patterns, trait_evidence)]
 
     def offences(brief: Brief, text: str) -> str:
         verdicts = [verdict for gate in gates for verdict in gate([Candidate(brief.id, text, brief)])]
-        return "\n".join(f"- {verdict.reason}: {verdict.explanation}".rstrip(": ") for verdict in verdicts if not verdict.keep)
+        found = ((verdict.reason, " ".join(verdict.explanation.split())) for verdict in verdicts if not verdict.keep)
+        return "\n".join(f"- {reason}: {why}" if why else f"- {reason}" for reason, why in found)
 
     return offences
 

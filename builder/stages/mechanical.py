@@ -6,6 +6,8 @@
     special_token:TOKEN      text that a tokenizer turns into a control token (lists/special_tokens.txt, any <|name|>)
     placeholder:TEXT         something left to fill in (lists/placeholders.txt, [Name], {slot}, <one|another>)
     cut_ending               it stops in the middle: of a sentence of prose, a quotation, a block of code
+    leftover:TEXT            a tag, a remark or a refusal left over from the making (lists/leftovers.txt)
+    repeats_itself           half of its runs of eight words stand there twice, or one of them twelve times
     link                     an address, a domain, an e-mail address
     calendar_date            12 March 2024, 2023-05-01, in 2021; times of day and week days are fine
     banned_name:NAME         a worn-out name (names/banned.txt), as a whole word with a capital
@@ -19,6 +21,7 @@ Scores: ``words``, and ``slop_words`` and ``slop_per_1000`` where the other chec
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -29,9 +32,13 @@ from builder.text import Found, Phrases, folded_words, gram_hashes, lowered
 
 NAME = "mechanical"
 LEAST_SLOP = 3
+_RUN = 8  # words: a refrain is shorter, and a text that was given twice over has every run twice
+_LEAST_DIFFERENT = 0.55  # of the runs
+_TOO_OFTEN = 12  # times for any one of them
+_ENOUGH = 100  # runs, fewer say nothing
 
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\uffff\ud800-\udfff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\uffff\ud800-\udfff]"
 )
 _SPECIAL = re.compile(
     r"<\|[A-Za-z0-9_ .:/-]{1,40}\|>|<\uff5c[^\uff5c>\n]{1,40}\uff5c>|<(?:unused|extra_id_|reserved_|image_)\d+>"
@@ -104,6 +111,8 @@ def open_gate(context: GateContext) -> Gate:
         _control_character,
         _special_token(library.words("special_tokens")),
         _placeholder(set(placeholders)),
+        _leftover(library.words("leftovers")),
+        _repeats_itself,
         _cut_ending,
         _match("link", _LINK, _LINK_MARK),
         _match("calendar_date", _DATE, _DATE_MARK),
@@ -213,6 +222,26 @@ def _is_closed(line: str) -> bool:
     """Whether a line ends with a mark, as sentences do, and not with one that goes on."""
     last = line.rstrip()[-1]
     return not (last.isalnum() or last in ",;(-\u201c")
+
+
+def _leftover(lines: Sequence[str]) -> Check:
+    first = tuple(line[1:] for line in lines if line.startswith("^"))
+    anywhere = [line for line in lines if not line.startswith("^")]
+
+    def check(text: _Text) -> _Fault | None:
+        low = text.low.lstrip(" \n*#\"")
+        found = next((line for line in anywhere if line in low), "") or next((line for line in first if low.startswith(line)), "")
+        return _Fault(f"leftover:{found}") if found else None
+
+    return check
+
+
+def _repeats_itself(text: _Text) -> _Fault | None:
+    counts = Counter(gram_hashes(text.words, _RUN).tolist())
+    total = counts.total()
+    if total < _ENOUGH or (len(counts) >= _LEAST_DIFFERENT * total and max(counts.values()) < _TOO_OFTEN):
+        return None
+    return _Fault("repeats_itself", f"{len(counts)} of {total} runs of {_RUN} words differ")
 
 
 def _banned_name(banned: Collection[str], also_words: Sequence[str]) -> Check:

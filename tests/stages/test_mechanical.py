@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,20 @@ def test_the_lists_that_ship(library: Library) -> None:
     gate = open_gate(GateContext(BuildRecipe(gates=GatesSection(min_words=0)), library))
     for verdict in gate(Candidate(f"t{at}", FILLER + token) for at, token in enumerate(tokens)):
         assert verdict.reason.startswith("special_token:")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (lambda text: f"<piece>\n{text}", "leftover:<piece"),
+        (lambda text: f"Sure, here is what you asked for.\n\n{text}", "leftover:^sure, here"),
+        (lambda text: f"Faults: none\n\n{text}", "leftover:faults: none"),
+        (lambda text: f"I'm sorry, but I can't write that.\n\n{text}", "leftover:i'm sorry, but i can"),
+        (lambda text: f"{text}\n\n{text}", "repeats_itself"),
+        (lambda text: text + " He went out and counted the boats again." * 60, "repeats_itself"),
+    ],
+)
+def test_what_is_left_of_the_making_is_refused(library: Library, text: Callable[[str], str], reason: str) -> None:
+    good = (Path(__file__).parents[2] / "corpus/example/reference/sent-or-lent.md").read_text(encoding="utf-8").split("---", 2)[2].strip()
+    verdicts = open_gate(GateContext(BuildRecipe(), library))([Candidate("a", text(good)), Candidate("b", good)])
+    assert [verdict.reason for verdict in verdicts] == [reason.replace("^", ""), "ok"]

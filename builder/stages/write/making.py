@@ -22,7 +22,7 @@ from builder.stages.write.page import Page, opened
 REPLANS = 2  # of a refused brief; a third refusal is the matter's, not the setting's
 JUDGING = frozenset({"score", "identify"})
 _DISPENSABLE = frozenset({"plan", "ask"})  # without their output the document is written all the same
-_LEAST_KEPT = 0.6  # of a text's words; what an amendment cuts away beyond that is no amendment
+_LEAST_KEPT = 0.6  # of a text's words, where it was no longer than asked; what cuts more away is no amendment
 
 
 class Made(NamedTuple):
@@ -123,7 +123,8 @@ def _amended(kitchen: Kitchen, brief: Brief, page: Page, last: Prompt, done: lis
     if reply.fault:
         return page
     amended = page.after(prompt, reply.output)
-    return amended if len(amended.text.split()) >= _LEAST_KEPT * len(page.text.split()) else page
+    least = min(_LEAST_KEPT * len(page.text.split()), brief.min_words)
+    return amended if len(amended.text.split()) >= least else page
 
 
 def _judged(
