@@ -108,7 +108,8 @@ JUDGED = [_judged(rubric, "fail") for rubric in RUBRICS]
 JUDGED += [_judged(rubric, "revise") for rubric in RUBRICS if rubric.id in ("no_because", "sermon_ending", "preachy")]
 CHOSEN = [*BAD, *FAULTS, *JUDGED]
 REVISED = ("act_changed: fail", "no_because: fail", "no_because: revise", "preachy: fail", "tidy_person: fail", "trait_forced: fail")
-MENDED = [fault for fault in CHOSEN if fault.told in ("amend", "revise") and (fault.told == "amend" or fault.name in REVISED)]
+# A fault that asks for one trait is tried once: the plan has one brief that suits it.
+MENDED = [fault for fault in CHOSEN if (fault.told == "amend" and not fault.trait) or fault.name in REVISED]
 SOURCE = "On the lower one, behind the jars. " * 12
 RECIPE = """
 [corpus]

@@ -19,7 +19,7 @@ from builder.cli import COMMANDS, cli
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-FEWER = ("--documents", "40")  # than the default recipe, where only the line is tried
+FEWER = ("--documents", "12")  # than the default recipe, where only the line is tried
 MINE = """# What the ferry clerk is for
 
 ## Saying it early
