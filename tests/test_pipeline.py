@@ -21,7 +21,7 @@ from builder.pipeline import build
 from builder.project import open_project
 from builder.recipe import Override
 
-DOCUMENTS = "60"
+DOCUMENTS = "40"
 
 
 def tree(folder: Path) -> dict[str, str]:

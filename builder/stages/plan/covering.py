@@ -6,9 +6,12 @@ rows drawn by deficit. Weights enter the arrays as copies of a level.
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import coverwise
 
@@ -82,14 +85,24 @@ def _generated(space: Space, factors: Sequence[str], strength: int, seed: str) -
     entries = {factor: copies(space.factors[factor]) for factor in factors}
     codes = {factor: f"f{number}" for number, factor in enumerate(factors)}
     model = {codes[factor]: [f"{codes[factor]}_{at}" for at in range(len(levels))] for factor, levels in entries.items()}
-    found = coverwise.generate(
-        parameters=model, strength=strength, seed=random.Random(seed).randrange(2**31), constraints=_rules(space, entries, codes)
-    )
+    asked = {"parameters": model, "strength": strength, "seed": random.Random(seed).randrange(2**31)}
+    tests = _tests(json.dumps({**asked, "constraints": _rules(space, entries, codes)}))
+    if isinstance(tests, coverwise.CoverwiseError):
+        raise tests
     decoded = {code: (factor, entries[factor]) for factor, code in codes.items()}
     return [
         {decoded[code][0]: decoded[code][1][int(value.rpartition("_")[2])] for code, value in test.items()}
-        for test in found["tests"]
+        for test in tests
     ]
+
+
+@lru_cache(maxsize=64)
+def _tests(asked: str) -> Any:
+    """The tool's rows for one question, or its error; asked once a process, since a plan and its replans ask the same."""
+    try:
+        return coverwise.generate(**json.loads(asked))["tests"]
+    except coverwise.CoverwiseError as error:
+        return error
 
 
 def _rules(space: Space, entries: Mapping[str, list[str]], codes: Mapping[str, str]) -> list[str]:
