@@ -25,7 +25,9 @@ _LABELS = {"shown": "shown", "named": "named", "counter": "violated"}  # kind of
 
 def try_checks(folder: Path, context: GateContext) -> tuple[Tried, ...]:
     """Every check on every labelled text of a corpus' ``reference`` folder that it can be tried on; nothing where there is none."""
-    passages, references = read_passages(folder / "passages.toml"), read_references(folder)
+    known = context.library.traits  # a project may have other traits than the labels speak of
+    passages = [row for row in read_passages(folder / "passages.toml") if row.trait in known]
+    references = [row for row in read_references(folder) if row.trait in known]
     return (*_on_passages(passages, context), *_on_references(references, context)) if passages or references else ()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -184,3 +186,25 @@ def test_a_build_reports_what_its_labelled_texts_say(project_folder: Path, bildu
     assert "labels are one author's" in (project_folder / "output/example/report.md").read_text(encoding="utf-8")
     short = bildung("check", "--fail-under", "calibration.shown.kappa=0.6", "--fail-over", "calibration.shown.n=1000")
     assert short.code == 3 and "calibration.shown.kappa is" in short.err and "calibration.shown.n" not in short.err
+
+
+def test_labels_of_traits_that_a_project_has_not_are_left_aside(
+    project_folder: Path, bildung: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project_folder)
+    reference = Path(__file__).parent.parent / "corpus/example/reference"
+    shutil.copytree(reference, project_folder / "corpus/example/reference")
+    known = project_folder / "constitution/traits"
+    for path in known.glob("*.md"):
+        if path.stem not in ("owns-errors", "tells-the-truth", "accepts-correction", "keeps-its-composure", "says-how-sure"):
+            path.unlink()
+    for path in known.glob("*.md"):
+        path.write_text(re.sub(r"^near: .*$", "near: []", path.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
+    (project_folder / "constitution/tensions.toml").write_text("", encoding="utf-8")
+    ran = bildung("build", "--documents", "5")
+    assert ran.code == 0, ran.err
+    counted = json.loads((project_folder / "output/example/coverage.json").read_text(encoding="utf-8"))["calibration"]
+    assert 0 < counted["shown"]["n"] < 252
+    asked = bildung("plan", "--documents", "5", "--model", "writer=anthropic/claude-haiku-4-5", "--model", "judge=openai/gpt-5", "--json")
+    calls = {role["step"]: role["calls"] for role in json.loads(asked.out)["cost"]["roles"]}
+    assert calls["identify"] - calls["score"] == counted["shown"]["n"]

@@ -28,6 +28,7 @@ def test_the_starter_files_are_in_it(wheel: zipfile.ZipFile) -> None:
         files = [path for path in (ROOT / folder).rglob("*") if path.is_file() and path.name[0] != "."]
         assert files and {f"builder/starter/{path.relative_to(ROOT)}" for path in files} <= names
     assert "builder/starter/corpus/example/recipe.toml" in names
+    assert "builder/starter/corpus/example/reference/passages.toml" in names
 
 
 def test_every_module_is_in_it(wheel: zipfile.ZipFile) -> None:

@@ -120,7 +120,7 @@ def passages_of(project: Project) -> tuple[Passage, ...]:
     """The labelled passages that the blind reader is tried on: drawn evenly where fewer are asked for than there are."""
     if not project.recipe.models.judge:
         return ()
-    found = read_passages(project.corpus / "reference" / "passages.toml")
+    found = [row for row in read_passages(project.corpus / "reference" / "passages.toml") if row.trait in project.library.traits]
     count = min(project.recipe.writing.calibrated, len(found))
     return tuple(found[number * len(found) // count] for number in range(count))
 

@@ -10,7 +10,7 @@ import click
 from builder.errors import UsageError
 from builder.library import starter_root
 
-_COPIED = ("constitution", "story_prompts", "corpus/example/recipe.toml")
+_COPIED = ("constitution", "story_prompts", "corpus/example/recipe.toml", "corpus/example/reference")
 _IGNORED = "ledger.sqlite*\n.lock\n/output/*\n!/output/.gitkeep\n"
 
 

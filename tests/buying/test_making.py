@@ -375,4 +375,4 @@ def test_a_text_of_five_megabytes_is_read_at_once(cook: Any, story: Brief) -> No
 
     since = time.monotonic()
     made, _ = drive(cook, story, script)
-    assert made.document and len(made.document.text) == 50_000 * len(PIECE) and time.monotonic() - since < 3
+    assert made.document and len(made.document.text) == 50_000 * len(PIECE) and time.monotonic() - since < 10
