@@ -7,13 +7,13 @@ harmless, so that a text can neither end the passage it stands in nor begin anot
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from builder.errors import UsageError
 from builder.prompts import Prompt
-from builder.records import Turn
+from builder.records import Turn, digest
 
 if TYPE_CHECKING:
     from langchain_core.prompts import PromptTemplate
@@ -40,6 +40,12 @@ def render(prompt: Prompt, values: Mapping[str, str]) -> tuple[Turn, ...]:
 @lru_cache(maxsize=64)
 def _system(preamble: str, where: str, constitution: str) -> Turn:
     return Turn(role="system", content=filled(preamble, where, {"constitution": constitution}))
+
+
+def content_hash(fingerprint: str, turns: Sequence[Turn], wanted: str, most: int, sample: int = 0) -> str:
+    """What is bought: the model, what it is told, the schema and the length of the answer, the sample number; never transport."""
+    told = "\0".join(f"{turn.role}\0{turn.content}" for turn in turns)
+    return digest("\0".join((fingerprint, told, wanted, str(most), str(sample))))
 
 
 def filled(text: str, where: str, values: Mapping[str, str]) -> str:

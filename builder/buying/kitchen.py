@@ -13,7 +13,7 @@ from builder.gates import GateContext
 from builder.project import Project, principles_of, read_existing
 from builder.recipe import BudgetSection, ModelsSection
 from builder.records import Brief, Candidate, Constitution, Request
-from builder.references import Passage, read_passages, read_references
+from builder.references import Passage, Reference, read_passages, read_references
 from builder.stages.write import Kitchen, preflight
 from builder.stages.write import rendered as rendered_by
 
@@ -98,7 +98,7 @@ def open_backend(project: Project, model: str) -> Backend:
 def _kitchen(project: Project, constitutions: Sequence[Constitution], backends: Mapping[str, Backend] | None) -> Kitchen:
     from builder.stages.plan import replanner
 
-    models = _models(project)
+    models, references = _models(project), read_references(project.corpus / "reference")
     return Kitchen(
         library=project.library,
         principles={principle.id: principle for principle in principles_of(constitutions)},
@@ -107,9 +107,9 @@ def _kitchen(project: Project, constitutions: Sequence[Constitution], backends: 
         fingerprints={role: backends[model].fingerprint if backends else model for role, model in models.items()},
         rendered=frozenset(role for role, model in models.items() if backends is None or backends[model].wants_turns),
         replan=replanner(project.recipe, project.library),
-        offences=_offences(project, constitutions) if backends else lambda brief, text: "",
+        offences=_offences(project, constitutions, references) if backends else lambda brief, text: "",
         identity=project.recipe.identity,
-        references=read_references(project.corpus / "reference"),
+        references=references,
         sources={source.id: source for source in read_existing(project)},
         exemplars=project.recipe.writing.exemplars,
         revisions=project.recipe.writing.revisions,
@@ -125,11 +125,12 @@ def passages_of(project: Project) -> tuple[Passage, ...]:
     return tuple(found[number * len(found) // count] for number in range(count))
 
 
-def _offences(project: Project, constitutions: Sequence[Constitution]) -> Callable[[Brief, str], str]:
+def _offences(
+    project: Project, constitutions: Sequence[Constitution], references: Sequence[Reference]
+) -> Callable[[Brief, str], str]:
     """What the gates that read one text alone would say of it, a line each: a rewriter can still mend it."""
     from builder.stages import anti_patterns, identity, mechanical, trait_evidence
 
-    references = read_references(project.corpus / "reference")
     context = GateContext(project.recipe, project.library, principles_of(constitutions), references)
     gates = [stage.open_gate(context) for stage in (mechanical, identity, anti_patterns, trait_evidence)]
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from builder.outputs import blank, parse, schema
 from builder.prompts import Many, Prompt
-from builder.records import Answer, Request, Turn, digest
-from builder.rendering import filled, render
+from builder.records import Answer, Request, Turn
+from builder.rendering import content_hash, filled, render
 from builder.stages.fanout.tree import Asking, Chain, Link, Planner, Reply, entries
 
 SAMPLES = 3  # of a call that is answered with nothing
@@ -80,12 +80,11 @@ def _read(prompt: Prompt, answer: Answer) -> _Read:
 
 
 def _request(planner: Planner, link: Link, name: str, turns: tuple[Turn, ...], sample: int) -> Request:
-    """One request. Its hash covers the model, what it is told, the parameters and the sample number; never transport."""
+    """One request."""
     wanted = schema(link.prompt)
     most = _BESIDES + link.wanted * _room(link.prompt)
-    told = "\0".join(f"{turn.role}\0{turn.content}" for turn in turns)
     return Request(
-        hash=digest("\0".join((planner.fingerprint, told, wanted, str(most), str(sample)))), document_id=name, step="fanout",
+        hash=content_hash(planner.fingerprint, turns, wanted, most, sample), document_id=name, step="fanout",
         model=planner.model, prompt_hash=link.prompt.hash, turns=turns, sample=sample, max_tokens=most, schema_text=wanted,
     )  # fmt: skip
 

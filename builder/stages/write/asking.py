@@ -12,7 +12,7 @@ from builder.prompts import Prompt
 from builder.recipe import IdentitySection
 from builder.records import Answer, Brief, Principle, Request, Turn, Usage, digest
 from builder.references import Reference, Source
-from builder.rendering import filled, render
+from builder.rendering import content_hash, filled, render
 from builder.stages.write.exemplars import exemplars
 from builder.stages.write.page import Page
 from builder.stages.write.variables import variables
@@ -155,8 +155,7 @@ def _request(kitchen: Kitchen, prompt: Prompt, brief: Brief, turns: tuple[Turn, 
     model, fingerprint = kitchen.models[prompt.role], kitchen.fingerprints[prompt.role]
     most, wanted = _max_tokens(prompt, brief), schema(prompt)
     if turns:
-        told = "\0".join(f"{turn.role}\0{turn.content}" for turn in turns)
-        key = digest("\0".join((fingerprint, told, wanted, str(most), str(sample))))
+        key = content_hash(fingerprint, turns, wanted, most, sample)
     else:
         key = digest("\0".join((model, fingerprint, prompt.step, prompt.hash, brief.model_dump_json(), str(sample))))
     return Request(

@@ -10,9 +10,9 @@ from builder.calibration import Blind
 from builder.errors import UsageError
 from builder.outputs import parse, schema
 from builder.prompts import Prompt
-from builder.records import Answer, Request, Trait, digest
+from builder.records import Answer, Request, Trait
 from builder.references import Passage
-from builder.rendering import render
+from builder.rendering import content_hash, render
 from builder.stages.write.asking import Kitchen
 
 NONE = "none"
@@ -59,8 +59,7 @@ def reading(kitchen: Kitchen, passage: Passage) -> Generator[Request, Answer, Bl
     chosen = options(prompt, traits, passage.trait, passage.id)
     prompt = lettered(prompt, chosen)
     turns = render(prompt, {**chosen.variables, "text": passage.text})
-    told = "\0".join(turn.content for turn in turns)
-    key = digest("\0".join((kitchen.fingerprints["judge"], told, schema(prompt))))
+    key = content_hash(kitchen.fingerprints["judge"], turns, schema(prompt), _ROOM)
     answer = yield Request(
         hash=key, document_id=passage.id, step="identify", model=judge, prompt_hash=prompt.hash, brief=None, turns=turns,
         max_tokens=_ROOM, schema_text=schema(prompt),
