@@ -24,7 +24,7 @@ from builder.exporters import ExportOptions
 from builder.gates import GateContext
 from builder.ledger import Ledger, hold
 from builder.progress import Progress, Quiet
-from builder.project import Project, principles_of, read_constitutions, stay_inside
+from builder.project import Project, benchmarks_of, principles_of, read_constitutions, stay_inside
 from builder.records import Brief, Candidate, Constitution, CorpusRecord, Document, Evidence, Verdict
 from builder.rows import BuildRows, Spent
 from builder.stores import sweep, write_lines, write_text
@@ -73,6 +73,7 @@ def sample(project: Project, count: int, progress: Progress | None = None, allow
 def _opened(project: Project, progress: Progress) -> Iterator[tuple[Counter, Ledger, tuple[Constitution, ...], tuple[Brief, ...]]]:
     """The corpus held for one build: models, ledger, constitutions and plan. A model that cannot be opened shows before a ledger begins."""
     stay_inside(project)
+    benchmarks_of(project)  # a missing file shows before anything is paid
     with hold(project.corpus):
         with progress.stage("principles"):
             constitutions = read_constitutions(project)
@@ -124,9 +125,9 @@ def judge(
     project: Project, constitutions: Sequence[Constitution], bought: Bought, progress: Progress
 ) -> tuple[Verdicts, tuple[Evidence, ...]]:
     """Run the gates in order; each sees what the earlier ones kept. A new gate is one more line here."""
-    from builder.stages import mechanical, near_duplicates, select, trait_evidence
+    from builder.stages import contamination, dedup, mechanical, sameness, select, trait_evidence
 
-    context = GateContext(project.recipe, project.library, principles_of(constitutions))
+    context = GateContext(project.recipe, project.library, principles_of(constitutions), benchmarks_of(project))
     verdicts: dict[str, tuple[Verdict, ...]] = {"write": bought.unwritten} if bought.unwritten else {}
     evidence: list[Evidence] = []
     left = [Candidate(document.id, document.text, document.brief) for document in bought.documents]
@@ -142,7 +143,9 @@ def judge(
         run("judge", iter(bought.judged))
     run("mechanical", mechanical.open_gate(context)(left))
     run("trait_evidence", _collected(trait_evidence.judge_with_evidence(context, left), evidence))
-    run("near_duplicates", near_duplicates.open_gate(context)(left))
+    run("contamination", contamination.open_gate(context)(left))
+    run("dedup", dedup.open_gate(context)(left))
+    run("sameness", sameness.open_gate(context)(left))
     run("select", select.open_gate(context)(left))
     return verdicts, tuple(evidence)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from builder import plugins
+from builder.benchmarks import Benchmark
 from builder.errors import UsageError, no_such
 from builder.library import Library
 from builder.recipe import BuildRecipe, Override, read_recipe
@@ -68,6 +69,11 @@ def read_constitutions(project: Project) -> tuple[Constitution, ...]:
     if not found:
         raise UsageError("[corpus] constitutions is empty; name at least one Markdown file", project.corpus / "recipe.toml")
     return tuple(found)
+
+
+def benchmarks_of(project: Project) -> tuple[Benchmark, ...]:
+    """What the corpus may not hold; ``UsageError`` where a file is missing."""
+    return tuple(Benchmark(project.root / name) for name in project.recipe.gates.contamination_against)
 
 
 def principles_of(constitutions: Sequence[Constitution]) -> tuple[Principle, ...]:
