@@ -25,14 +25,20 @@ def read_candidates(inputs: Sequence[Path]) -> Iterator[Candidate]:
     if [str(path) for path in inputs].count("-") > 1:
         raise UsageError("standard input (-) can be read once only")
     for path in inputs:
-        yield from _parquet(path) if path.suffix == ".parquet" else _json_lines(path)
+        for number, row in read_rows(path, ("id", "text", "score")):
+            yield _candidate(row, path, number)
 
 
-def _json_lines(path: Path) -> Iterator[Candidate]:
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Any]]:
+    """Stream the rows of one JSONL or Parquet file, each with its number (from 1); of Parquet the named columns alone."""
+    yield from _parquet(path, columns) if path.suffix == ".parquet" else _json_lines(path)
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     with _opened(path) as lines:
         for number, line in enumerate(_read(lines, path), start=1):
             if line.strip():
-                yield _candidate(_parsed(line, path, number), path, number)
+                yield number, _parsed(line, path, number)
 
 
 def _read(lines: Iterable[bytes], path: Path) -> Iterator[bytes]:
@@ -44,7 +50,7 @@ def _read(lines: Iterable[bytes], path: Path) -> Iterator[bytes]:
 
 def _parsed(line: bytes, path: Path, number: int) -> Any:
     try:
-        return json.loads(line, parse_constant=_no_number)
+        return _JSON.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"is not JSON ({error})", path, number) from error
 
@@ -53,13 +59,16 @@ def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number")
 
 
+_JSON = json.JSONDecoder(parse_constant=_no_number)  # json.loads with an argument would make one a row, which takes as long as the row
+
+
 def _opened(path: Path) -> IO[bytes]:
     if str(path) == "-":
         return sys.stdin.buffer
     try:
         if path.suffix == ".zst":
             return io.BufferedReader(_Zst(path.open("rb")), 1 << 20)
-        return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+        return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb", 1 << 20)  # type: ignore[return-value]
     except OSError as error:
         raise UsageError(f"cannot be read ({error.strerror or error})", path) from error
 
@@ -94,18 +103,18 @@ class _Zst(io.RawIOBase):
             self._frame = None if frame.eof else frame
 
 
-def _parquet(path: Path) -> Iterator[Candidate]:
+def _parquet(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, Any]]:
     import pyarrow as arrow
     import pyarrow.parquet
 
     try:
         file = pyarrow.parquet.ParquetFile(path)
-        columns = [name for name in ("id", "text", "score") if name in file.schema_arrow.names]
+        columns = [name for name in wanted if name in file.schema_arrow.names]
         number = 0
         for batch in file.iter_batches(batch_size=_PARQUET_BATCH, columns=columns):
             for row in batch.to_pylist():
                 number += 1
-                yield _candidate(row, path, number)
+                yield number, row
     except (arrow.ArrowException, OSError, ValueError) as error:
         raise UsageError(f"cannot be read as Parquet ({error})", path) from error
 

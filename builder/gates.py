@@ -6,8 +6,10 @@ A gate is a module of ``builder.stages`` with ``open_gate(context) -> Gate``; ``
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from builder.benchmarks import Benchmark
 from builder.library import Library
 from builder.recipe import BuildRecipe
 from builder.records import Candidate, Principle, Verdict
@@ -17,9 +19,17 @@ Gate = Callable[[Iterable[Candidate]], Iterator[Verdict]]
 
 
 class GateContext(NamedTuple):
-    """What a gate may read: thresholds and targets from the recipe, people's lists from the library, principles, references."""
+    """What a gate may read: thresholds and targets from the recipe, people's lists from the library, principles, references.
+
+    ``against`` is what a corpus may not hold: benchmark files, read when a gate is opened. ``finished`` is a corpus that new documents may
+    not repeat, in files or an index folder; ``index_folder`` is where one is kept; ``workers`` is how many processes may share the work.
+    """
 
     recipe: BuildRecipe
     library: Library
     principles: Sequence[Principle] = ()
     references: Sequence[Reference] = ()
+    against: Sequence[Benchmark] = ()
+    finished: Sequence[Path] = ()
+    index_folder: Path | None = None
+    workers: int = 1

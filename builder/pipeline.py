@@ -26,7 +26,7 @@ from builder.gates import GateContext
 from builder.labelled import try_checks
 from builder.ledger import Ledger, hold
 from builder.progress import Progress, Quiet
-from builder.project import Project, principles_of, read_constitutions, read_existing, stay_inside
+from builder.project import Project, benchmarks_of, principles_of, read_constitutions, read_existing, stay_inside
 from builder.records import Brief, Candidate, Constitution, CorpusRecord, Document, Evidence, Verdict
 from builder.references import read_references
 from builder.rows import BuildRows, Spent
@@ -85,6 +85,7 @@ def _opened(
     A model that cannot be opened shows before a ledger begins.
     """
     stay_inside(project)
+    benchmarks_of(project)  # a missing file shows before anything is paid
     with hold(project.corpus):
         with progress.stage("principles"):
             constitutions = read_constitutions(project)
@@ -147,7 +148,7 @@ def judge(
     project: Project, constitutions: Sequence[Constitution], bought: Bought, progress: Progress
 ) -> tuple[Verdicts, tuple[Evidence, ...]]:
     """Run the gates in order; each sees what the earlier ones kept. A new gate is one more line here."""
-    from builder.stages import anti_patterns, identity, mechanical, near_duplicates, select, trait_evidence
+    from builder.stages import anti_patterns, contamination, dedup, identity, mechanical, sameness, select, trait_evidence
 
     context = _gate_context(project, constitutions)
     verdicts: dict[str, tuple[Verdict, ...]] = {"write": bought.unwritten} if bought.unwritten else {}
@@ -167,14 +168,16 @@ def judge(
     run("anti_patterns", anti_patterns.open_gate(context)(left))
     run("identity", identity.open_gate(context)(left))
     run("trait_evidence", _collected(trait_evidence.judge_with_evidence(context, left), evidence))
-    run("near_duplicates", near_duplicates.open_gate(context)(left))
+    run("contamination", contamination.open_gate(context)(left))
+    run("dedup", dedup.open_gate(context)(left))
+    run("sameness", sameness.open_gate(context)(left))
     run("select", select.open_gate(context)(left))
     return verdicts, tuple(evidence)
 
 
 def _gate_context(project: Project, constitutions: Sequence[Constitution]) -> GateContext:
     references = read_references(project.corpus / "reference")
-    return GateContext(project.recipe, project.library, principles_of(constitutions), references)
+    return GateContext(project.recipe, project.library, principles_of(constitutions), references, benchmarks_of(project))
 
 
 def _collected(pairs: Iterable[tuple[Verdict, Sequence[Evidence]]], evidence: list[Evidence]) -> Iterator[Verdict]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from builder import plugins
+from builder.benchmarks import Benchmark
 from builder.errors import UsageError, no_such
 from builder.library import Library
 from builder.recipe import BuildRecipe, Override, read_recipe
@@ -75,6 +76,11 @@ def read_existing(project: Project) -> Iterable[Source]:
     """The existing texts that the recipe's ``[deliberation]`` names, read as they are asked for; none where the mix has no use for them."""
     name = project.recipe.deliberation.input
     return read_sources(project.root / name) if name and project.recipe.mix.get("deliberation") else ()
+
+
+def benchmarks_of(project: Project) -> tuple[Benchmark, ...]:
+    """What the corpus may not hold; ``UsageError`` where a file is missing."""
+    return tuple(Benchmark(project.root / name) for name in project.recipe.gates.contamination_against)
 
 
 def principles_of(constitutions: Sequence[Constitution]) -> tuple[Principle, ...]:

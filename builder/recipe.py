@@ -140,6 +140,20 @@ class GatesSection(Section):
         0.38, ge=0, description='"not X but Y" per 1,000 characters: ten times the .038 of human fiction; models have .053 to .71'
     )
     near_duplicate: float = Field(0.8, gt=0, le=1, description="exact Jaccard over word 5-grams")
+    dedup_policy: Literal["best", "leader"] = Field(
+        "best", description="one copy a cluster; 'leader' removes a text only where a kept one is that near: of chains more stay"
+    )
+    dedup_removed: float = Field(0.2, gt=0, le=1, description="of a form; more is told, since shared templates then pass for copies")
+    dedup_engine: Literal["auto", "numpy", "numba"] = Field("auto", description="numba where it is installed; the verdicts are the same")
+    contamination_against: tuple[str, ...] = Field((), description="files of benchmark texts, relative to the project folder")
+    contaminated_run: int = Field(13, ge=8, description="words that run as in a benchmark; 13 is the usual measure of a copy")
+    contaminated_coverage: float = Field(0.5, gt=0, le=1, description="of a benchmark text under shared 8-grams: edited, short leaks")
+    eval_traits: int = Field(3, ge=1, le=8, description="of seven evaluation traits a document is refused for; 8: for none")
+    repeated_opening: float = Field(0.01, gt=0, le=1, description="of the documents may open alike; models learn what repeats (GDM)")
+    repeated_ending: float = Field(0.01, gt=0, le=1, description="of the documents may end alike")
+    repeated_plan: float = Field(0.01, gt=0, le=1, description="likewise form, opening, outcome, ending and deliberation together")
+    template: float = Field(0.7, gt=0, le=1, description="of a document's 5-grams may be template; in prose by hand under .01 are")
+    sameness_most: float = Field(0.05, ge=0, le=1, description="the gate sameness takes out at most; less than [size] spare has to give")
 
     @model_validator(mode="after")
     def _some_length_is_left(self) -> GatesSection:

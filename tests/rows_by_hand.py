@@ -69,8 +69,8 @@ def rows(library: Library, count: int = 40, grade: bool = False) -> BuildRows:
     short, copied, spare = (documents[number].id for number in (1, 2, 4))
     verdicts = {
         "mechanical": [_verdict(found, "mechanical", {short: "too_short:12"}) for found in documents],
-        "near_duplicates": [
-            _verdict(found, "near_duplicates", {copied: f"near_duplicate_of:{documents[0].id}"}) for found in documents if found.id != short
+        "dedup": [
+            _verdict(found, "dedup", {copied: f"near_duplicate_of:{documents[0].id}"}) for found in documents if found.id != short
         ],
         "select": [_verdict(found, "select", {spare: "over_target"}) for found in documents if found.id not in (short, copied)],
     }

@@ -47,7 +47,7 @@ FAULTS = (
     Fault("a sign that turns the line", "{text}\n\nThe tag said \u202eelbat.", "mechanical", "control_character:u+202e"),
     Fault("an open block of code", "{text}\n\n```\ncount = 3\n", "mechanical", "cut_ending"),
     Fault("cut in a sentence, and nobody noticed", "{text}\n\nShe took the lamp and went to the door because", "mechanical", "cut_ending"),
-    Fault("the answer of another document", f"{{twin}} {SLIPPED}", "near_duplicates", "near_duplicate_of", "", axis={"preachy": "revise"}),
+    Fault("the answer of another document", f"{{twin}} {SLIPPED}", "dedup", "near_duplicate_of", "", axis={"preachy": "revise"}),
     Fault("advice with a worn name", "{text}\n\nAsk Elara first.", "mechanical", "banned_name:elara", recipe="advice"),
     Fault("a document with a brand", "{text}\n\nThe desk ran on GPT-4.", "identity", "other_model:GPT-", recipe="document"),
     Fault("the named model, unnamed", "{nameless}", "identity", "identity_missing", identity="named"),

@@ -54,10 +54,10 @@ def test_a_reference_has_the_length_that_is_asked_for(name: str) -> None:
 
 
 def test_the_gates_keep_every_reference(library: Library) -> None:
-    from builder.stages import mechanical, near_duplicates
+    from builder.stages import dedup, mechanical
 
     candidates = [Candidate(name, _text(page)) for name, page in PAGES.items()]
-    for gate in (mechanical, near_duplicates):
+    for gate in (mechanical, dedup):
         verdicts = list(gate.open_gate(GateContext(BuildRecipe(), library))(candidates))
         assert [(verdict.document_id, verdict.reason) for verdict in verdicts if not verdict.keep] == []
 

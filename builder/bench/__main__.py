@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from builder.bench.builds import build_bench
+from builder.bench.dedup import dedup_bench
 from builder.bench.generation import generation_bench
 
 
@@ -14,6 +15,7 @@ def bench() -> None:
 
 
 bench.add_command(build_bench)
+bench.add_command(dedup_bench)
 bench.add_command(generation_bench)
 
 if __name__ == "__main__":

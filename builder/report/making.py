@@ -55,7 +55,7 @@ def funnel(counted: Counted) -> Section:
 def clusters(counted: Counted) -> Section:
     """Near-duplicates: each cluster, the copy that was kept, and the others."""
     found: dict[str, list[Verdict]] = {}
-    for verdict in counted.rows.verdicts.get("near_duplicates", ()):
+    for verdict in counted.rows.verdicts.get("dedup", ()):
         reason, _, kept = verdict.reason.partition(":")
         if not verdict.keep and reason == "near_duplicate_of":
             found.setdefault(kept, []).append(verdict)
@@ -66,11 +66,22 @@ def clusters(counted: Counted) -> Section:
         f" least {counted.rows.recipe.gates.near_duplicate:g}). Sameness that shares no wording is not seen here; see recurring patterns."
     ]  # fmt: skip
     body += [_cluster(kept, removed, texts) for kept, removed in largest[:_SHOWN_CLUSTERS]]
+    thinned = _thinned(counted)
     numbers = {
         "clusters": len(found), "removed": sum(map(len, found.values())), "largest": 1 + len(largest[0][1]) if largest else 0,
         "members": {kept: [verdict.document_id for verdict in removed] for kept, removed in largest[:100]},
+        "removed_share": thinned,
     }  # fmt: skip
-    return Section("clusters", "Duplicate clusters", body, numbers)
+    findings = [f"near-duplicates took {percent(share)} of {form}: a template may pass for copies" for form, share in thinned.items()]
+    return Section("clusters", "Duplicate clusters", body, numbers, (), findings)
+
+
+def _thinned(counted: Counted) -> dict[str, float]:
+    """The forms that lost more to near-duplicates than the recipe expects, and the share of each."""
+    form = {document.id: f"{document.brief.recipe}/{document.brief.form}" for document in counted.rows.documents}
+    judged = counted.rows.verdicts.get("dedup", ())
+    shares = {form.get(verdict.document_id, ""): verdict.scores["removed_share"] for verdict in judged if "removed_share" in verdict.scores}
+    return dict(sorted(shares.items()))
 
 
 def _cluster(kept: str, removed: Sequence[Verdict], texts: Mapping[str, str]) -> str:

@@ -9,10 +9,13 @@ from typing import Any
 from builder import measures
 from builder.errors import UsageError
 from builder.measures import REFERENCES, SAMPLE_TEXTS, SAMPLE_WORDS, Reference, Repeat, Wordings
-from builder.records import Document, Person
+from builder.records import Document
+from builder.reference_texts import references
+from builder.report import alike
 from builder.report.counted import SCANNED, Counted
 from builder.report.page import Picture, Section, details, image, number, percent, quoted, ratio, table
 from builder.report.pictures import Range, ranges
+from builder.stages.sameness.keys import ending, known_names, opening
 
 _WORSE = "worse than the models"
 _SHOWN = 8
@@ -32,18 +35,20 @@ def diversity(counted: Counted) -> Section:
         "sentence_length_variation": measures.sentence_length_variation(sample),
     }
     short = len(sample) < SAMPLE_TEXTS
+    by_hand, more = references(), alike.measured(counted)
     median = sorted(len(text.split()) for text in sample)[len(sample) // 2] if sample else 0
     body = [
         f"N = {len(sample)} documents drawn by the seed, the first {SAMPLE_WORDS} words of each (median {median}). The ranges are of 166"
         f" human stories and the fiction of 22 models at N = {SAMPLE_TEXTS}; other code and another word list measured them, so read"
-        " distances, not decimals. Names come from the plan's pool and the word list is also a gate: their good values are the plan's and"
+        f" distances, not decimals. Written by hand: the references of this project, of one house, N = {by_hand.texts}. Names"
+        " come from the plan's pool and the word list is also a gate: their good values are the plan's and"
         " the gate's work, and no sign of good prose."
         + (f" **N is under {SAMPLE_TEXTS}: the first two measures come out too low.**" if short else ""),
         table(
-            ("measure", "this corpus", "human", "22 models", "reads as"),
+            ("measure", "this corpus", "written by hand", "human", "22 models", "reads as"),
             (
-                (row.label, number(found[row.key], 3), f"{row.human:g}", f"{row.models_low:g} to {row.models_high:g}",
-                 _reads_as(row, found[row.key]))
+                (row.label, number(found[row.key], 3), number(by_hand.numbers[row.key], 3), f"{row.human:g}",
+                 f"{row.models_low:g} to {row.models_high:g}", _reads_as(row, found[row.key]))
                 for row in REFERENCES
             ),
         ),
@@ -57,7 +62,7 @@ def diversity(counted: Counted) -> Section:
     findings = [f"further from human fiction than all 22 models: {label}" for label in worse]
     numbers: dict[str, Any] = {"sample": len(sample), "median_words": median}
     numbers |= {key: None if value is None else round(value, 6) for key, value in found.items()}
-    return Section("diversity", "Diversity", [*body, image(picture)], numbers, (picture,), findings)
+    return Section("diversity", "Diversity", [*body, image(picture), *more.body], {**numbers, **more.numbers}, (picture,), findings)
 
 
 def _overused(counted: Counted) -> float | None:
@@ -83,13 +88,14 @@ def _reads_as(row: Reference, value: float | None) -> str:
 def patterns(counted: Counted) -> Section:
     """Openings, endings, phrases and names that recur."""
     scanned = counted.scanned
-    openings = _wordings(scanned, measures.first_sentence)
-    endings = _wordings(scanned, measures.last_sentence)
+    openings = _wordings(scanned, opening)
+    endings = _wordings(scanned, ending)
     wordings = measures.phrases([document.text for document in scanned])
     named = Counter(name for document in scanned for name in set(measures.names(document.text)))
     body = [
         f"{len(scanned):,} documents read{' (a sample drawn by the seed)' if len(counted.kept) > SCANNED else ''}. Names and"
-        f" numbers are masked in openings and endings. Template coverage, the share of 5-word runs that stand in"
+        " numbers are masked in openings and endings: the first and last sentence, or as many as make four words, and twelve words at"
+        f" most. Template coverage, the share of 5-word runs that stand in"
         f" {measures.TEMPLATE_DOCUMENTS} documents or more: **{percent(wordings.template_coverage, 1)}**. All three"
         " shares grow with the number of documents: compare builds of one size.",
         f"**Openings**: {_told(openings, scanned)}",
@@ -109,7 +115,8 @@ def patterns(counted: Counted) -> Section:
            (("openings", openings), ("endings", endings), ("phrases", wordings.phrases))},
     }  # fmt: skip
     findings = _often(openings, endings, wordings, len(scanned)) if scanned else []
-    return Section("patterns", "Recurring patterns", body, numbers, (), findings)
+    more = alike.repeated(counted)
+    return Section("patterns", "Recurring patterns", [*body, *more.body], {**numbers, **more.numbers}, (), [*findings, *more.findings])
 
 
 def _often(openings: Sequence[Repeat], endings: Sequence[Repeat], wordings: Wordings, documents: int) -> list[str]:
@@ -129,13 +136,8 @@ def _often(openings: Sequence[Repeat], endings: Sequence[Repeat], wordings: Word
     return found
 
 
-def _wordings(documents: Sequence[Document], cut: Callable[[str], str]) -> tuple[Repeat, ...]:
-    return measures.repeats([measures.masked(cut(document.text), _known_names(document)) for document in documents])
-
-
-def _known_names(document: Document) -> list[str]:
-    people = [value for _, value in document.brief if isinstance(value, Person)]
-    return [*(person.given for person in people), *(person.family for person in people), document.brief.place]
+def _wordings(documents: Sequence[Document], key: Callable[[str, Sequence[str]], str]) -> tuple[Repeat, ...]:
+    return measures.repeats([key(document.text, known_names(document.text, document.brief)) for document in documents])
 
 
 def _told(rows: Sequence[Repeat], documents: Sequence[Document]) -> str:

@@ -198,7 +198,7 @@ def test_a_prompt_with_a_variable_that_nothing_fills(folder: Path, bildung: Run)
     ("arguments", "says"),
     [
         (("biuld",), ("no command named 'biuld'", "did you mean 'build'")),
-        (("gate", "near-duplicate", "rows.jsonl"), ("no gate named 'near-duplicate'", "did you mean 'near-duplicates'")),
+        (("gate", "dedupe", "rows.jsonl"), ("no gate named 'dedupe'", "did you mean 'dedup'")),
         (("build", "-q", "--model", "writer=ofline/composer"), ("no backend named 'ofline'", "did you mean 'offline'")),
         (("build", "-q", "--model", "writer=offline/composr"), ("'composr'", "did you mean 'composer'")),
         (("build", "-q", "--model", "writer=composer"), ("no backend named 'composer'",)),

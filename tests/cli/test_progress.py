@@ -214,13 +214,13 @@ def test_a_log_tells_stages_that_take_a_while_and_no_others() -> None:
     told = Told(stream=out, clock=clock)
     with told.stage("plan"):
         clock.now += 0.4
-    with told.stage("near_duplicates", 200):
+    with told.stage("trait_evidence", 200):
         told.advance(200)
         clock.now += 1.5
     with pytest.raises(ValueError, match="broken"), told.stage("export"):
         clock.now += 9
         raise ValueError("broken")
-    assert out.getvalue() == "  near duplicates       1.5 s   200\n"
+    assert out.getvalue() == "  trait evidence        1.5 s   200\n"
 
 
 def test_a_run_that_is_broken_off_leaves_where_it_was() -> None:

@@ -13,7 +13,7 @@ from builder.library import Library
 from builder.measures import first_sentence, first_word_entropy
 from builder.recipe import BuildRecipe
 from builder.records import Brief, Candidate, Principle
-from builder.stages import mechanical, near_duplicates
+from builder.stages import dedup, mechanical
 from builder.text import Phrases, lowered, sentences, words
 
 MANY = 2_000
@@ -86,7 +86,7 @@ def test_first_words_are_various(corpus: Corpus) -> None:
 
 
 def test_near_duplicates_are_rare(corpus: Corpus, library: Library) -> None:
-    gate = near_duplicates.open_gate(GateContext(BuildRecipe(), library, corpus.principles))
+    gate = dedup.open_gate(GateContext(BuildRecipe(), library, corpus.principles))
     removed = [verdict for verdict in gate(corpus.candidates()) if not verdict.keep]
     assert len(removed) < 0.02 * MANY, removed[:5]
 
@@ -133,7 +133,7 @@ def test_the_joints_are_tidy(either: Corpus) -> None:
 def test_every_principle_of_an_unseen_constitution_gets_documents_that_pass(unseen: Corpus, library: Library) -> None:
     context = GateContext(BuildRecipe(), library, unseen.principles)
     clean = {name for name, reason in unseen.mechanical.items() if reason == "ok"}
-    single = {verdict.document_id for verdict in near_duplicates.open_gate(context)(unseen.candidates()) if verdict.keep}
+    single = {verdict.document_id for verdict in dedup.open_gate(context)(unseen.candidates()) if verdict.keep}
     kept = clean & single
     passing = Counter(name for brief in unseen.briefs if brief.id in kept for name in brief.principles)
     acted_on = [principle.id for principle in unseen.principles if principle.kind in ("norm", "reason")]

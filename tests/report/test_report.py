@@ -62,7 +62,7 @@ def test_counts_are_those_of_the_rows(written: Path) -> None:
     assert found["funnel"]["gates"]["mechanical"]["reasons"] == {"too_short": 1}
     assert found["funnel"]["faulty_share"] == pytest.approx(2 / 40)
     assert found["principles"]["unreached"][0]["id"] == "principle-3"
-    assert found["clusters"] == {"clusters": 1, "removed": 1, "largest": 2, "members": {"story-000": ["story-002"]}}
+    assert found["clusters"] == {"clusters": 1, "removed": 1, "largest": 2, "members": {"story-000": ["story-002"]}, "removed_share": {}}
     assert sum(row["kept"] for row in found["traits"]["levels"].values()) == 37
     assert found["cost"]["per_kept_document"] == pytest.approx(40 * 0.01 / 37, abs=1e-6)
     assert found["provenance"]["exports"] == {"jsonl": "data/jsonl-0123456789ab"}

@@ -9,16 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from datasketch import MinHash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builder.dedup.shingles import jaccard, shingles
 from builder.gates import Gate, GateContext
 from builder.library import Library
 from builder.recipe import BuildRecipe, GatesSection
 from builder.records import Candidate, Verdict
-from builder.stages import near_duplicates
-from builder.stages.near_duplicates import catch_probability, jaccard, layout, open_gate, shingles
+from builder.stages.dedup import open_gate
 from builder.text import folded_words
 
 LATE_FERRY = "\u6e21\u3057\u8239\u306f\u307e\u305f\u9045\u308c\u305f"
@@ -151,32 +150,9 @@ def test_a_giant_cluster_has_one_survivor() -> None:
     assert [row.document_id for row in rows if row.keep] == ["d000"]
 
 
-@pytest.mark.parametrize(
-    ("threshold", "bands", "rows"), [(0.8, 20, 6), (0.85, 20, 6), (0.7, 25, 5), (0.95, 16, 8), (0.2, 60, 2)]
-)
-def test_layouts_are_the_documented_ones(threshold: float, bands: int, rows: int) -> None:
-    assert layout(threshold) == (bands, rows)
-
-
-@pytest.mark.parametrize("threshold", [0.5, 0.6, 0.7, 0.8, 0.9])
-def test_layouts_catch_what_is_at_the_threshold(threshold: float) -> None:
-    assert catch_probability(threshold, layout(threshold)) > 0.98
-
-
-def test_signatures_estimate_the_similarity() -> None:
-    words = _text(5, 400)
-    left, right = shingles(" ".join(words)), shingles(_edited(words, 12, 5))
-    signatures = MinHash.bulk(
-        [[int(value) & 0xFFFFFFFF for value in side] for side in (left, right)],
-        num_perm=512,
-        hashfunc=near_duplicates._itself,
-    )
-    assert signatures[0].jaccard(signatures[1]) == pytest.approx(jaccard(left, right), abs=0.08)
-
-
 def test_shingles_are_the_same_in_every_process() -> None:
     code = (
-        "from builder.stages.near_duplicates import shingles; print(shingles('one two three four five six').tolist())"
+        "from builder.dedup.shingles import shingles; print(shingles('one two three four five six').tolist())"
     )
     found = {
         subprocess.run(
