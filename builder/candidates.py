@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import orjson
 import zstandard
 
 from builder.errors import UsageError
 from builder.records import Candidate
 
 _PARQUET_BATCH = 1_000
+_COUNTED = 1 << 20  # bytes read at once to count their lines
+_ROUNDED = 2.0**63  # orjson makes a float of an integer that is larger
 
 
 def read_candidates(inputs: Sequence[Path]) -> Iterator[Candidate]:
@@ -29,6 +32,31 @@ def read_candidates(inputs: Sequence[Path]) -> Iterator[Candidate]:
             yield _candidate(row, path, number)
 
 
+def read_part(path: Path, start: int, end: int) -> Iterator[Candidate]:
+    """The rows of a plain JSONL file whose lines begin at byte ``start`` or later, and before ``end``; errors are those of the whole."""
+    with _opened(path) as file:
+        at = start
+        if start:
+            file.seek(start - 1)
+            at += len(file.readline()) - 1
+        for line in _read(file, path):
+            if at >= end:
+                return
+            if not line.isspace():
+                yield _of_part(line, path, at)
+            at += len(line)
+
+
+def _of_part(line: bytes, path: Path, at: int) -> Candidate:
+    """One row; its number is counted only where something is wrong with it."""
+    try:
+        return _candidate(_parsed(line, path, 0), path, 0)
+    except UsageError:
+        with path.open("rb") as file:
+            number = 1 + sum(file.read(min(_COUNTED, at - done)).count(b"\n") for done in range(0, at, _COUNTED))
+        return _candidate(_parsed(line, path, number), path, number)
+
+
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Any]]:
     """Stream the rows of one JSONL or Parquet file, each with its number (from 1); of Parquet the named columns alone."""
     yield from _parquet(path, columns) if path.suffix == ".parquet" else _json_lines(path)
@@ -37,7 +65,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Any]]:
 def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
     with _opened(path) as lines:
         for number, line in enumerate(_read(lines, path), start=1):
-            if line.strip():
+            if not line.isspace():
                 yield number, _parsed(line, path, number)
 
 
@@ -49,6 +77,13 @@ def _read(lines: Iterable[bytes], path: Path) -> Iterator[bytes]:
 
 
 def _parsed(line: bytes, path: Path, number: int) -> Any:
+    """One row, read by orjson; what that refuses or would round goes to the slower ``json``, which says what is wrong with it, too."""
+    try:
+        row = orjson.loads(line)
+        if not isinstance(row, dict) or not any(isinstance(value, float) and abs(value) >= _ROUNDED for value in row.values()):
+            return row
+    except ValueError:
+        pass
     try:
         return _JSON.decode(line.decode(json.detect_encoding(line), "surrogatepass"))
     except (ValueError, RecursionError) as error:
@@ -126,7 +161,9 @@ def _candidate(row: Any, path: Path, number: int) -> Candidate:
     if not isinstance(score, int | float):
         score = 0.0
     try:
-        identifier = str(row["id"]).encode().decode()
+        identifier = str(row["id"])
+        if not identifier.isascii():
+            identifier.encode()  # half of a surrogate pair cannot be
         return Candidate(identifier, row["text"], None, float(_finite(score)))
     except (ValueError, OverflowError) as error:
         raise UsageError("an id is Unicode text, and a score a finite number", path, number) from error

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$", max_length=120)]
 PrincipleKind = Literal["norm", "reason", "example", "commentary"]
-StepName = Literal["fanout", "plan", "scenario", "ask", "draft", "rewrite", "amend", "revise", "identify", "score"]
-_ROLES = {"planner": "fanout plan", "writer": "scenario draft", "rewriter": "ask rewrite amend revise", "judge": "identify score"}
+StepName = Literal["fanout", "plan", "scenario", "ask", "draft", "rewrite", "amend", "revise", "identify", "score", "audit"]
+_ROLES = {"planner": "fanout plan", "writer": "scenario draft", "rewriter": "ask rewrite amend revise", "judge": "identify score audit"}
 ROLE_OF: Mapping[str, str] = {step: role for role, steps in _ROLES.items() for step in steps.split()}
 
 
@@ -279,7 +279,7 @@ class Verdict(Record):
     gate: str
     keep: bool
     reason: str = "ok"
-    scores: dict[str, float] = {}
+    scores: dict[str, float] = Field(default_factory=dict)
     explanation: str = ""
     model: str | None = None
 

@@ -138,7 +138,10 @@ maker = "Corvane"
 [writing]
 exemplars = 0
 calibrated = 0
+[audit]
+scanned = 0
 [gates]
+sameness_most = 0
 min_words = 40
 max_words = 800
 [deliberation]

@@ -12,7 +12,7 @@ from builder.dedup.kernels import chosen, kernels
 from builder.dedup.shingles import Hashes, Shingled
 from builder.dedup.signatures import Layout, Sketches, band_keys, sketches
 
-_BATCH = 1 << 18  # characters: a hundred stories, whose hashes stay in the processor's cache
+_BATCH = 1 << 17  # characters: fifty stories, whose hashes stay in the processor's cache
 _TEXTS = 1 << 12  # texts, where they are short
 _Made = tuple[Shingled, Hashes, Sketches]
 _AHEAD = 3  # batches under way for each process: none waits for the reader, and memory stays small

@@ -3,7 +3,9 @@
     keys of a band --sort--> runs of equal keys = buckets --> pairs, in blocks
 
 In a bucket of up to 32 all pairs are candidates. In a larger one each text meets the 8 best, the 16 most widely shared (those that agree
-with the most texts over all bands: the hub of a star is among them) and its neighbour. So no bucket costs its square.
+with the most texts over all bands: the hub of a star is among them) and its neighbour. So no bucket costs its square. True copies seldom
+need more: they share other bands, which a template does not fill. Measured at .8, with copies at .85 among 3,000 texts of one template:
+where that makes them alike at .67 all copies are found, where it does at .76 one in thirty is not.
 """
 
 from __future__ import annotations

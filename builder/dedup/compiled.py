@@ -6,33 +6,26 @@ Compiled once for each installation and kept by numba beside this file, or in it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from builder.dedup import shingles as plain
 from builder.dedup.shingles import Hashes, Numbers, Shingled
 from builder.dedup.signatures import SEED, Rows, mixed, permutations
 
-_WORDS = plain.SHINGLE_WORDS
-_BLANK, _APOSTROPHE, _LONG = plain.BLANK, plain.APOSTROPHE, plain.LONG
+_WORDS, _STEP, _MASKS = plain.SHINGLE_WORDS, plain.STEP, plain.MASKS
 _ODD, _PLACE, _MIX = plain.ODD, plain.ODD_TOO, plain.MIX
-_NONE, _BYTE, _FULL = np.uint64(0), np.uint64(8), np.uint64(64)
+_NONE = np.uint64(0)
 
 
 def shingled(texts: Sequence[str]) -> Shingled:
     """The shingles of every text: ``shingles.shingled``."""
-    cleaned = plain.cleaned(texts)
-    blob = plain.joined(cleaned)
-    raw = np.frombuffer(blob, np.uint8)
-    sizes = np.fromiter(map(len, cleaned), np.int64, len(cleaned))
-    words, first, long = _scan(raw, sizes)
-    for place, start, end in long:
-        words[place] = plain.long_word_hash(blob[start:end])
-    hashes, after = _windows(words, first)
-    return Shingled(hashes, after, plain.digests(hashes, after))
+    found = plain.batch_words(texts)
+    words = _hashes(plain.eights(found.blob), found.starts, found.lengths)
+    plain.hash_long_words(found, words)
+    hashes, first, digests = _windows(words, found.first)
+    return Shingled(hashes, first, digests.tobytes())
 
 
 def signatures(batch: Shingled, size: int, seed: int = SEED) -> Rows:
@@ -48,68 +41,64 @@ def jaccard(left: Hashes, right: Hashes) -> float:
     return float(shared / (len(left) + len(right) - shared))
 
 
-def _scan_words(raw: NDArray[np.uint8], sizes: Numbers) -> tuple[Hashes, Numbers, Any]:
-    """The hash of each word, where each text's words begin, and the words that are too long to be hashed here."""
-    words = np.empty(len(raw) // 2 + 1, np.uint64)
-    first = np.zeros(len(sizes) + 1, np.int64)
-    long = [(0, 0, 0)]
-    count, at = 0, 1
-    for text in range(len(sizes)):
-        end = at + sizes[text]
-        while at < end:
-            if raw[at] == _BLANK or raw[at] == _APOSTROPHE:
-                at += 1
-                continue
-            start, value, chunk, shift = at, _NONE, _NONE, _NONE
-            while raw[at] != _BLANK and (raw[at] != _APOSTROPHE or (raw[at + 1] != _BLANK and raw[at + 1] != _APOSTROPHE)):
-                if shift == _FULL:
-                    value = (value ^ chunk) * _ODD
-                    value ^= value >> np.uint64(32)
-                    chunk, shift = _NONE, _NONE
-                chunk |= np.uint64(raw[at]) << shift
-                shift += _BYTE
-                at += 1
-            if shift:
-                value = (value ^ chunk) * _ODD
-                value ^= value >> np.uint64(32)
-            if at - start > _LONG:
-                long.append((count, start, at))
-            words[count] = value
-            count += 1
-        at = end + 1
-        first[text + 1] = count
-    return words[:count], first, long[1:]
+def _word_hashes(steps: Hashes, starts: Numbers, lengths: Numbers) -> Hashes:
+    """One hash a word."""
+    hashes = np.empty(len(starts), np.uint64)
+    for word in range(len(starts)):
+        at, left, value = starts[word], lengths[word], _NONE
+        while left > 0:
+            value = (value ^ (steps[at] & _MASKS[min(left, _STEP)])) * _ODD
+            value ^= value >> np.uint64(32)
+            at += _STEP
+            left -= _STEP
+        hashes[word] = value
+    return hashes
 
 
-def _all_windows(words: Hashes, first: Numbers) -> tuple[Hashes, Numbers]:
-    """One hash for every five words in a row of one text, with blanks where a text is shorter."""
+def _all_windows(words: Hashes, first: Numbers) -> tuple[Hashes, Numbers, Hashes]:
+    """One hash for every five words in a row of one text, with blanks where a text is shorter; where each text's begin; the digests."""
     hashes = np.empty(len(words) + len(first), np.uint64)
     after = np.zeros(len(first), np.int64)
+    digests = np.zeros((len(first) - 1, 2), np.uint64)
+    padded = np.zeros(_WORDS, np.uint64)
     count = 0
     for text in range(len(first) - 1):
-        size = first[text + 1] - first[text]
-        for at in range(max(1, size - _WORDS + 1)):
-            total = np.uint64(0)
+        some = words[first[text] : first[text + 1]]
+        if len(some) < _WORDS:
+            padded[: len(some)] = some
+            padded[len(some) :] = 0
+            some = padded
+        one, other = _NONE, _NONE
+        for at in range(len(some) - _WORDS + 1):
+            total = _NONE
             for shift in range(_WORDS):
-                total = total * _PLACE + (words[first[text] + at + shift] if at + shift < size else np.uint64(0))
+                total = total * _PLACE + some[at + shift]
             total ^= total >> np.uint64(30)
             total *= _MIX
-            hashes[count] = total ^ (total >> np.uint64(31))
-            count += 1
+            total ^= total >> np.uint64(31)
+            hashes[count + at] = total
+            one += total
+            other += (total ^ (total >> np.uint64(29))) * _ODD
+        count += len(some) - _WORDS + 1
         after[text + 1] = count
-    return hashes[:count], after
+        digests[text, 0], digests[text, 1] = one, other
+    return hashes[:count], after, digests
 
 
 def _least_of_each(values: Rows, first: Numbers, multipliers: Rows, addends: Rows) -> Rows:
-    """For each permutation and text the least permuted value."""
+    """For each permutation and text the least permuted value; four values at a time, the last one again where there are fewer."""
     found = np.empty((len(first) - 1, len(multipliers)), np.uint32)
     for text in range(len(first) - 1):
-        least = np.full(len(multipliers), 2**32 - 1, np.uint32)
-        for value in values[first[text] : first[text + 1]]:
+        least, last = found[text], first[text + 1] - 1
+        least[:] = 2**32 - 1
+        for at in range(first[text], last + 1, 4):
+            one, two = values[at], values[min(at + 1, last)]
+            three, four = values[min(at + 2, last)], values[min(at + 3, last)]
             for row in range(len(multipliers)):
-                permuted = np.uint32(value * multipliers[row] + addends[row])
-                least[row] = permuted if permuted < least[row] else least[row]
-        found[text] = least
+                by, plus = multipliers[row], addends[row]
+                low = min(np.uint32(one * by + plus), np.uint32(two * by + plus))
+                lower = min(np.uint32(three * by + plus), np.uint32(four * by + plus))
+                least[row] = min(least[row], min(low, lower))
     return found.T
 
 
@@ -124,7 +113,7 @@ def _shared_of_sorted(left: Hashes, right: Hashes) -> int:
     return shared
 
 
-_scan = numba.njit(cache=True)(_scan_words)
+_hashes = numba.njit(cache=True)(_word_hashes)
 _windows = numba.njit(cache=True)(_all_windows)
 _least = numba.njit(cache=True)(_least_of_each)
 _shared = numba.njit(cache=True)(_shared_of_sorted)

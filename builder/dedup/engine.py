@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from builder.candidates import read_candidates
 from builder.dedup.batches import Entry, prepared
 from builder.dedup.buckets import BucketFile, buckets, pairs
-from builder.dedup.clusters import Clusters
+from builder.dedup.clusters import Clusters, Texts
 from builder.dedup.guard import removed_shares
 from builder.dedup.index import Chosen, Index, check_place, save
 from builder.dedup.kernels import chosen, kernels
@@ -22,6 +23,8 @@ from builder.dedup.shingles import Hashes, Numbers
 from builder.dedup.signatures import Layout, Sketches, layout
 from builder.dedup.spill import Spill
 from builder.errors import UsageError
+
+_TOLD = 1 << 16  # rulings made at once
 
 
 class Settings(NamedTuple):
@@ -100,31 +103,31 @@ class _Run:
 
     def judged(self) -> Iterator[Ruling]:
         """One ruling for each new document, in the order of the input."""
-        order = self._best_first()
-        jaccard = kernels(chosen(self._settings.engine, len(order))).jaccard
-        clusters = Clusters(self._settings.threshold, order, self._sketches(), lambda place: self._shingles(int(order[place])), jaccard)
+        order = best_first(self.ids, np.array(self._scores), self.finished)
+        clusters = Clusters(self._settings.threshold, self._texts(order))
         kept = self._kept(clusters, order)
         places = np.empty(len(order), np.int64)
         places[order] = np.arange(len(order))
         if self._settings.index_folder:
             self._save(self._settings.index_folder, order[kept == np.arange(len(order))])
-        ids, forms = self.ids, np.frombuffer(self._forms, np.int32)[self.finished :]
-        shares = removed_shares(forms, (kept != np.arange(len(kept)))[places[self.finished :]])
-        for number, form in zip(range(self.finished, len(ids)), forms, strict=True):
-            place = int(places[number])
-            best = int(kept[place])
-            partner, exact = clusters.match(place, best) if best != place else (place, 1.0)
-            yield Ruling(ids[number], best != place, ids[order[best]], ids[order[partner]], exact, float(shares[form]))
+        forms = np.frombuffer(self._forms, np.int32)[self.finished :]
+        shares = removed_shares(forms, (kept != np.arange(len(kept)))[places[self.finished :]]).tolist()
+        for start in range(self.finished, len(order), _TOLD):
+            here = places[start : start + _TOLD]
+            best, removed, exact = kept[here], kept[here] != here, clusters.nearest[here]
+            partners = np.where(removed, clusters.partners[here], here)
+            rows = zip(removed.tolist(), order[best].tolist(), order[partners].tolist(), exact.tolist(), strict=True)
+            for at, (gone, stays, partner, near) in enumerate(rows, start):
+                ruled = near if gone else 1.0
+                yield Ruling(self.ids[at], gone, self.ids[stays], self.ids[partner], ruled, shares[self._forms[at]])
 
-    def _best_first(self) -> Numbers:
-        """The finished corpus before the new ones; then by score, the highest first, by id, by number."""
-        by_id = np.array(sorted(range(len(self.ids)), key=self.ids.__getitem__), np.int64)
-        by_score = by_id[np.argsort(-np.array(self._scores)[by_id], kind="stable")]
-        return by_score[np.argsort(by_score >= self.finished, kind="stable")]
+    def _texts(self, order: Numbers) -> Texts:
+        sketches, jaccard = self._sketches(), kernels(chosen(self._settings.engine, len(order))).jaccard
+        return Texts(len(order), lambda places: sketches[order[places]], lambda place: self._shingles(int(order[place])), jaccard)
 
     def _kept(self, clusters: Clusters, order: Numbers) -> Numbers:
         """The place that stays, for every place."""
-        distinct, copies, firsts = _by_digest(self._digests()[order])
+        distinct, copies, firsts = by_digest(self._digests()[order])
         clusters.join_equal(copies, firsts)
         places = np.full(len(order), -1, np.int32)
         places[order[distinct]] = distinct
@@ -135,10 +138,14 @@ class _Run:
                 first = here >= 0  # the others are copies, and joined already
                 found.add(buckets(keys[first], here[first]))
             if self._settings.policy == "leader":
-                return leaders(clusters, found, copies, firsts)
+                kept = leaders(clusters, found, copies, firsts)
+                clusters.settle(kept, ())  # a copy of a removed text is told of the one that stays
+                return kept
             for one in found:
                 clusters.join_band(pairs(one, found.shared))
-        return clusters.roots()
+            kept = clusters.roots()
+            clusters.settle(kept, (pairs(one, found.shared) for one in found))
+        return kept
 
     def _first_spilled(self) -> int:
         return len(self._index) if self._index else 0
@@ -170,7 +177,14 @@ class _Run:
         save(folder, self._index, self._settings.threshold, chosen, self._spill)
 
 
-def _by_digest(digests: Hashes) -> tuple[Numbers, Numbers, Numbers]:
+def best_first(ids: Sequence[str], scores: NDArray[np.float64], finished: int) -> Numbers:
+    """Numbers in the order of places: the finished corpus before the new ones; then by score, the highest first, by id, by number."""
+    by_id = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
+    by_score = by_id[np.argsort(-scores[by_id], kind="stable")]
+    return by_score[np.argsort(by_score >= finished, kind="stable")]
+
+
+def by_digest(digests: Hashes) -> tuple[Numbers, Numbers, Numbers]:
     """The first place of each digest; the other places, and the first ones of theirs."""
     sorted_places = np.lexsort((digests[:, 1], digests[:, 0]))
     ordered = digests[sorted_places]

@@ -33,7 +33,7 @@ _TABLE = bytes(byte if byte in _LETTERS else byte + 32 if 65 <= byte <= 90 else 
 BLANK, APOSTROPHE = 32, 39
 STEP = 8  # bytes of a word that are mixed at once
 LONG = 64  # a word of more bytes is hashed by itself: no word, however long, costs a pass over the others
-_MASKS = np.array([256**size - 1 for size in range(STEP + 1)], np.uint64)
+MASKS = np.array([256**size - 1 for size in range(STEP + 1)], np.uint64)
 ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: multiplying by it is a bijection
 ODD_TOO = np.uint64(0xD6E8FEB86659FD93)  # another one, for the place of a word in its shingle
 MIX = np.uint64(0xBF58476D1CE4E5B9)  # the first multiplier of the splitmix64 finaliser
@@ -59,15 +59,19 @@ class Shingled(NamedTuple):
     digests: bytes
 
 
+class Words(NamedTuple):
+    """Cleaned texts in one ``blob``: where its words start, how long they are, and where in them those of each text begin, and the end."""
+
+    blob: bytearray
+    starts: Numbers
+    lengths: Numbers
+    first: Numbers
+
+
 def shingled(texts: Sequence[str]) -> Shingled:
     """The shingles of every text."""
-    bodies = cleaned(texts)
-    blob = joined(bodies)
-    raw = np.frombuffer(blob, np.uint8)
-    starts, lengths = _borders(raw)
-    sizes = np.fromiter(map(len, bodies), np.int64, len(bodies))
-    first = np.searchsorted(starts, np.concatenate(([0], np.cumsum(sizes + 1))))
-    hashes = _word_hashes(blob, raw, starts, lengths)
+    found = batch_words(texts)
+    hashes, first = _word_hashes(found), found.first
     short = np.flatnonzero(np.diff(first) < SHINGLE_WORDS)
     if len(short):
         missing = SHINGLE_WORDS - np.diff(first)[short]
@@ -75,7 +79,7 @@ def shingled(texts: Sequence[str]) -> Shingled:
         first[1:] += np.cumsum(np.bincount(short, missing, len(texts)).astype(np.int64))
     hashes = _windows(hashes, first)
     first = first - (SHINGLE_WORDS - 1) * np.arange(len(first))
-    return Shingled(hashes, first, digests(hashes, first))
+    return Shingled(hashes, first, _digests(hashes, first))
 
 
 def shingles(text: str) -> Hashes:
@@ -86,50 +90,57 @@ def shingles(text: str) -> Hashes:
 def jaccard(left: Hashes, right: Hashes) -> float:
     """Shared shingles over all shingles of two sorted sets."""
     both = np.concatenate((left, right))
-    both.sort()
+    both.sort(kind="stable")  # which merges two sorted runs
     shared = int(np.count_nonzero(both[1:] == both[:-1]))
     return shared / (len(both) - shared)
 
 
-def joined(bodies: Sequence[bytes]) -> bytes:
-    """Cleaned texts in one, a blank before each and enough behind the last to read a whole step from any place."""
-    return b" ".join((b"", *bodies, b" " * STEP)).translate(_TABLE)
-
-
-def _borders(raw: NDArray[np.uint8]) -> tuple[Numbers, Numbers]:
-    """Where words start and how long they are; an apostrophe counts where both neighbours are letters."""
-    inside = raw != BLANK
+def batch_words(texts: Sequence[str]) -> Words:
+    """Where the words of every text are; a blank stands before each text, and enough behind the last to read a step from any place."""
+    bodies = cleaned(texts)
+    blob = bytearray(b" ").join((b"", *bodies, b" " * STEP)).translate(_TABLE)
+    raw = np.frombuffer(blob, np.uint8)
     at = np.flatnonzero(raw == APOSTROPHE)
-    if len(at):
-        before, after = raw[at - 1], raw[at + 1]
-        held = (before != BLANK) & (before != APOSTROPHE) & (after != BLANK) & (after != APOSTROPHE)
-        inside[at[~held]] = False
-    edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
-    return edges[0::2], edges[1::2] - edges[0::2]
+    before, after = raw[at - 1], raw[at + 1]
+    held = (before != BLANK) & (before != APOSTROPHE) & (after != BLANK) & (after != APOSTROPHE)
+    raw[at[~held]] = BLANK  # an apostrophe counts where both neighbours are letters
+    inside = raw != BLANK
+    edges = np.flatnonzero(inside[1:] != inside[:-1])
+    edges += 1
+    starts, lengths = edges[0::2], edges[1::2] - edges[0::2]
+    sizes = np.fromiter(map(len, bodies), np.int64, len(bodies))
+    return Words(blob, starts, lengths, np.searchsorted(starts, np.concatenate(([0], np.cumsum(sizes + 1)))))
 
 
-def _word_hashes(blob: bytes, raw: NDArray[np.uint8], starts: Numbers, lengths: Numbers) -> Hashes:
+def eights(blob: bytearray) -> Any:
+    """The ``STEP`` bytes from each place on, as one number."""
+    return np.ndarray((len(blob) - STEP + 1,), "<u8", blob, strides=(1,))
+
+
+def _word_hashes(found: Words) -> Hashes:
     """One hash a word: eight bytes at a time, each folded in by a bijection, so that words of up to eight bytes never collide."""
-    eights: Any = np.ndarray((len(raw) - STEP + 1,), "<u8", blob, strides=(1,))
-    hashes: Hashes = eights[starts]
-    hashes &= _MASKS[np.minimum(lengths, STEP)]
+    steps, starts, lengths = eights(found.blob), found.starts, found.lengths
+    hashes: Hashes = steps[starts]
+    hashes &= MASKS.take(lengths, mode="clip")
     _stir(hashes)
     longer, done = np.flatnonzero(lengths > STEP), STEP
     while len(longer) and done < LONG:
-        more = eights[starts[longer] + done] & _MASKS[np.minimum(lengths[longer] - done, STEP)]
+        more = steps[starts[longer] + done]
+        more &= MASKS.take(lengths[longer] - done, mode="clip")
         more ^= hashes[longer]
         _stir(more)
         hashes[longer] = more
         done += STEP
         longer = longer[lengths[longer] > done]
-    for word in longer.tolist():
-        hashes[word] = long_word_hash(blob[starts[word] : starts[word] + lengths[word]])
+    hash_long_words(found, hashes)
     return hashes
 
 
-def long_word_hash(word: bytes) -> int:
-    """The hash of a word of more than ``LONG`` bytes."""
-    return int.from_bytes(blake2b(word, digest_size=8).digest(), "little")
+def hash_long_words(found: Words, hashes: Hashes) -> None:
+    """Words of more than ``LONG`` bytes, each by itself."""
+    for word in np.flatnonzero(found.lengths > LONG).tolist():
+        body = found.blob[found.starts[word] : found.starts[word] + found.lengths[word]]
+        hashes[word] = int.from_bytes(blake2b(body, digest_size=8).digest(), "little")
 
 
 def _stir(hashes: Hashes) -> None:
@@ -137,7 +148,7 @@ def _stir(hashes: Hashes) -> None:
     hashes ^= hashes >> np.uint64(32)
 
 
-def digests(hashes: Hashes, first: Numbers) -> bytes:
+def _digests(hashes: Hashes, first: Numbers) -> bytes:
     """Two sums of 64 bits over the shingles of a text: equal where two texts have the same shingles, each as often."""
     other = hashes ^ (hashes >> np.uint64(29))
     other *= ODD

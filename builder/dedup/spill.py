@@ -20,7 +20,7 @@ from builder.dedup.signatures import SKETCH, Sketches
 from builder.errors import BildungError
 
 _WIDTH = 8  # bytes of a hash
-_BUFFER = 1 << 16  # of one file; a thousand texts or so between two writes of a band
+_HELD = 1 << 13  # texts whose keys are written together: 64 kB a band
 
 
 class Spill:
@@ -29,8 +29,9 @@ class Spill:
     def __init__(self, bands: int) -> None:
         with ExitStack() as opened:
             self._shingles: IO[bytes] = opened.enter_context(tempfile.TemporaryFile(buffering=0))
-            self._bands = [opened.enter_context(tempfile.TemporaryFile(buffering=_BUFFER)) for _ in range(bands)]
+            self._bands = [opened.enter_context(tempfile.TemporaryFile(buffering=0)) for _ in range(bands)]
             self._opened = opened.pop_all()
+        self._held: list[Hashes] = []
         self._ends = array("q", [0])
         self._digests = bytearray()
         self._sketches = bytearray()
@@ -46,18 +47,17 @@ class Spill:
 
     def add(self, batch: Shingled, keys: Hashes, sketches: Sketches) -> None:
         """Append a batch, its band keys ``[bands, texts]`` and its sketches ``[texts, SKETCH]``."""
-        try:
-            _write_whole(self._shingles, batch.hashes.view(np.uint8).data)
-            for band, file in zip(keys, self._bands, strict=True):
-                file.write(np.ascontiguousarray(band).data)
-        except OSError as error:
-            raise BildungError(f"{tempfile.gettempdir()}: cannot be written ({error.strerror}); free some space or set TMPDIR") from error
+        _write_whole(self._shingles, batch.hashes)
+        self._held.append(keys)
+        if sum(some.shape[1] for some in self._held) >= _HELD:
+            self._write_keys()
         self._ends.frombytes((batch.first[1:] + self._ends[-1]).astype(np.int64).tobytes())
         self._digests += batch.digests
         self._sketches += sketches.tobytes()
 
     def keys(self, band: int) -> Hashes:
         """The keys of one band, in the order of the input."""
+        self._write_keys()
         file = self._bands[band]
         file.seek(0)
         return np.fromfile(file, np.uint64, len(self))
@@ -75,8 +75,14 @@ class Spill:
         start, end = self._ends[number], self._ends[number + 1]
         hashes = read_hashes(self._shingles, start, end)
         hashes.sort()
-        new = hashes[1:] != hashes[:-1]
-        return hashes if new.all() else hashes[np.concatenate(([True], new))]
+        again = hashes[1:] == hashes[:-1]
+        return hashes[np.concatenate(([True], ~again))] if np.count_nonzero(again) else hashes
+
+    def _write_keys(self) -> None:
+        if self._held:
+            for file, keys in zip(self._bands, np.concatenate(self._held, axis=1), strict=True):
+                _write_whole(file, keys)
+            self._held.clear()
 
 
 def read_hashes(file: IO[bytes], start: int, end: int) -> Hashes:
@@ -89,7 +95,11 @@ def read_hashes(file: IO[bytes], start: int, end: int) -> Hashes:
     return np.frombuffer(body, np.uint64)
 
 
-def _write_whole(file: IO[bytes], body: memoryview) -> None:
-    """Write all of it: an unbuffered file may take less at once."""
-    while body:
-        body = body[file.write(body) :]
+def _write_whole(file: IO[bytes], hashes: Hashes) -> None:
+    """Write all of them: an unbuffered file may take less at once."""
+    body = hashes.view(np.uint8).data
+    try:
+        while body:
+            body = body[file.write(body) :]
+    except OSError as error:
+        raise BildungError(f"{tempfile.gettempdir()}: cannot be written ({error.strerror}); free some space or set TMPDIR") from error

@@ -28,6 +28,7 @@ from builder.text import Span, sentences
 __all__ = ["check_rubric", "open_gate"]
 
 NAME = "anti_patterns"
+BY_ITSELF = True  # no other document has a say in a verdict, so an engine may deal documents out
 LEAST_NOT_BUT = 3
 OPENING, ENDING = 2, 3  # sentences
 

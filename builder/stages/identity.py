@@ -24,6 +24,7 @@ from builder.records import Brief, Candidate, Person, Verdict
 from builder.text import Phrases, Span, folded_words, lowered, sentences
 
 NAME = "identity"
+BY_ITSELF = True  # no other document has a say in a verdict, so an engine may deal documents out
 
 _NAMELESS_RECIPES = frozenset({"advice", "deliberation"})
 _MADE = r"(?:made|built|trained|created|developed|designed|released)"

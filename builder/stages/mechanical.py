@@ -31,6 +31,7 @@ from builder.shapes import resembles, shapes
 from builder.text import Found, Phrases, folded_words, gram_hashes, lowered
 
 NAME = "mechanical"
+BY_ITSELF = True  # no other document has a say in a verdict, so an engine may deal documents out
 LEAST_SLOP = 3
 _RUN = 8  # words: a refrain is shorter, and a text that was given twice over has every run twice
 _LEAST_DIFFERENT = 0.55  # of the runs

@@ -27,6 +27,7 @@ from builder.records import Brief, Candidate, Evidence, Trait, Verdict
 __all__ = ["Judged", "check_trait", "evidence", "judge_with_evidence", "open_gate", "trait_patterns"]
 
 NAME = "trait_evidence"
+BY_ITSELF = True  # no other document has a say in a verdict, so an engine may deal documents out
 KINDS: tuple[Kind, ...] = ("shown", "named", "counter")
 REFUSED_AT = 2  # sentences; one may be a slip of a pattern
 

@@ -84,7 +84,9 @@ def test_planted_truth_is_exact(tmp_path: Path) -> None:
     """Within a component every text is near another one; across components none is."""
     corpus = plant(tmp_path / "rows.jsonl", 250, 0.8)
     texts = [json.loads(line)["text"].split(" ") for line in corpus.path.read_text(encoding="utf-8").splitlines()]
+    words = [{word.strip(".,\n").lower() for word in text} for text in texts]
     for at, text in enumerate(texts):
-        near = {corpus.components[other] for other in range(len(texts)) if other != at and exact(text, texts[other]) >= 0.8}
+        others = (other for other in range(len(texts)) if other != at and len(words[at] & words[other]) > 60)  # of 350: spares most sets
+        near = {corpus.components[other] for other in others if exact(text, texts[other]) >= 0.8}
         alone = corpus.components.count(corpus.components[at]) == 1
         assert near == (set() if alone else {corpus.components[at]})

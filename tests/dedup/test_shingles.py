@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from datasketch import MinHash
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builder.dedup.kernels import kernels
@@ -124,6 +124,7 @@ def test_sketches_agree_as_often_as_the_texts_are_alike() -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("numba") is None, reason="numba is not installed")
+@settings(deadline=None)  # the first example compiles
 @given(st.lists(TEXTS | WORD_RUNS.map(" ".join), min_size=1, max_size=5))
 def test_numba_gives_the_same_bits(texts: Sequence[str]) -> None:
     plain, compiled = kernels("numpy"), kernels("numba")
