@@ -165,6 +165,13 @@ class Library:
         return {path.stem: read_prompt(path, "fanout", preamble) for path in paths.values()}
 
     @cached_property
+    def audit(self) -> dict[str, Prompt]:
+        """What a judge's model is told in the pattern audit, by file name; a file that the project lacks is the starter's."""
+        own, starter = (root / "story_prompts" / "audit" for root in (self.root, starter_root()))
+        paths = {path.name: path for folder in (starter, own) for path in sorted(folder.glob("*.md"))}
+        return {path.stem: read_prompt(path, "audit") for path in paths.values()}
+
+    @cached_property
     def rubrics(self) -> dict[str, Rubric]:
         """Every axis of judgement by id, in file-name order."""
         return {path.stem: read_rubric(path) for path in sorted(self.folder("story_prompts", "rubrics").glob("*.md"))}

@@ -1,6 +1,6 @@
 """The build, top to bottom: a constitution becomes a corpus.
 
-    read -> plan -> write -> gates -> select -> export -> report
+    read -> plan -> write -> gates -> select -> audit -> export -> report
 
 The only hands that read and write stores. Every step takes records and gives records; what was bought is in the ledger before anyone acts
 on it, and everything under ``output/`` can be rebuilt from there.
@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from builder import plugins
 from builder.buying import Bought, Counter, open_counter, write
+from builder.buying.auditing import asked_for, audited, check_audit
 from builder.buying.planning import WithIdeas, recalled, with_ideas
 from builder.desk import MAYBE_BILLED
 from builder.exporters import ExportOptions
@@ -54,6 +55,8 @@ def build(
         rows = _rows(project, constitutions, _planned(plan.briefs, bought, only_known), bought, ledger, progress)
         rows = rows._replace(planned=plan.planned)
         if published:
+            audit = audited(counter, ledger, rows.kept_documents, progress, only_known, allow_unknown_price)
+            rows = rows._replace(audited=audit, spent=_spent(ledger)) if audit else rows
             with progress.stage("calibration"):
                 rows = rows._replace(tried=try_checks(project.corpus / "reference", _gate_context(project, constitutions)))
             publish(project, rows, progress)
@@ -90,6 +93,8 @@ def _opened(
         with progress.stage("principles"):
             constitutions = read_constitutions(project)
         counter = open_counter(project, constitutions)
+        if asked_for(project) and not only_known:
+            check_audit(project.library)
         with closing(Ledger(project.corpus / "ledger.sqlite")) as ledger:
             with progress.stage("plan"):
                 briefs = draw_plan(project, constitutions)

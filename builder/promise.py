@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from builder.buying import cautions, passages_of, rendered_each
+from builder.buying.auditing import audit_work
 from builder.buying.planning import planning_work
 from builder.estimate import WAYS, WORDS, Estimate, Work, columns, dollars, estimate
 from builder.project import Project
@@ -158,7 +159,8 @@ def works(project: Project, constitutions: Sequence[Constitution], briefs: Seque
     read = len(passages_of(project))  # by the blind reader, to know how far it can be believed
     sampled = [work._replace(calls=work.calls + read) if work.step == "identify" else work for work in sampled]
     again = [work for work in sampled if work.step == "score"]
-    return (*planner, *sampled, *(_sometimes(work._replace(step="score again"), OCCASIONAL["revise"]) for work in again))
+    revised = (_sometimes(work._replace(step="score again"), OCCASIONAL["revise"]) for work in again)
+    return (*planner, *sampled, *revised, *audit_work(project, briefs))
 
 
 def _sometimes(work: Work, share: float) -> Work:

@@ -123,6 +123,15 @@ class WritingSection(Section):
     calibrated: int = Field(252, ge=0, description="labelled passages that the blind reader is tried on; its rate is corrected by them")
 
 
+class AuditSection(Section):
+    """The pattern audit, where models.judge is named: what documents repeat is named, then counted; three rounds of calls at the end."""
+
+    scanned: int = Field(60, ge=0, le=2_000, description="documents read for patterns; what one in ten shares shows with 88 %; 0: no audit")
+    together: int = Field(12, ge=2, le=40, description="documents in one call: what they share shows side by side; they must fit a context")
+    counted: int = Field(100, ge=1, le=5_000, description="other documents that each pattern is looked for in: to 10 points at worst")
+    characters: int = Field(12_000, ge=500, description="of a document that are shown; a longer one loses its middle: the ends repeat most")
+
+
 class DeliberationSection(Section):
     """Existing texts that the recipe ``deliberation`` rewrites so that the reasons are on the page."""
 
@@ -202,6 +211,7 @@ class BuildRecipe(Section):
     axes: AxesSection = AxesSection()
     identity: IdentitySection = IdentitySection()
     writing: WritingSection = WritingSection()
+    audit: AuditSection = AuditSection()
     deliberation: DeliberationSection = DeliberationSection()
     gates: GatesSection = GatesSection()
     holdout: HoldoutSection = HoldoutSection()

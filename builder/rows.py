@@ -82,6 +82,46 @@ class PlannedIdeas(NamedTuple):
     unreached: tuple[str, ...]
 
 
+class Quote(NamedTuple):
+    """Words of a document, as they stand there but for line breaks."""
+
+    document_id: str
+    text: str
+
+
+class AuditedPattern(NamedTuple):
+    """What a judge's model named, in its words, and the counted documents in which it then showed it, broadly and strictly."""
+
+    name: str
+    kind: str
+    broadly: str
+    strictly: str
+    broad: int
+    strict: int
+    examples: tuple[Quote, ...]
+
+
+class PatternAudit(NamedTuple):
+    """What a judge's model says that documents repeat, the commonest first.
+
+    ``scanned`` documents were read for patterns and ``counted`` ones answered for, ``in_both`` for want of others; ``cut`` of them were
+    longer than ``characters`` and shown without their middle.
+    ``rounds`` says by round (scan, merge, count) what became of its calls and entries. ``merged_by`` is ``judge``, or ``overlap`` where its
+    merging could not be read, or empty where there was nothing to merge. ``unanswered`` calls are asked again by the next build, and
+    rounds that follow from them have not begun.
+    """
+
+    scanned: int
+    counted: int
+    in_both: int
+    cut: int
+    characters: int
+    patterns: tuple[AuditedPattern, ...]
+    rounds: Mapping[str, LayerCount]
+    merged_by: str = ""
+    unanswered: int = 0
+
+
 class _Rows(NamedTuple):
     recipe: BuildRecipe
     library: Library
@@ -96,6 +136,7 @@ class _Rows(NamedTuple):
     tried: Sequence[Tried] = ()
     blind: Sequence[Blind] = ()
     planned: PlannedIdeas | None = None
+    audited: PatternAudit | None = None
 
 
 class BuildRows(_Rows):
@@ -103,7 +144,8 @@ class BuildRows(_Rows):
 
     ``documents`` is everything written; ``records`` what every gate kept, in export order. ``tried`` is what the offline checks say of the
     hand-labelled texts beside the corpus, ``blind`` what the blind reader says of the labelled passages.
-    ``planned`` is what a planner's model gave; ``None`` where no planner is named.
+    ``planned`` is what a planner's model gave; ``None`` where no planner is named. ``audited`` is what a judge's model says that documents
+    repeat; ``None`` where none is named or it was not asked.
     """
 
     @cached_property

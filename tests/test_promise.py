@@ -57,7 +57,7 @@ def test_every_role_is_counted_from_its_prompts(folder: Path) -> None:
     opened, constitutions, briefs = planned(folder, writer=CLAUDE, rewriter="anthropic/claude-opus-5-5", judge=CLAUDE)
     found = {work.step: work for work in works(opened, constitutions, briefs)}
     writer, rewriter, judge = (found[step] for step in STEPS)
-    assert set(found) == {*STEPS, "amend", "revise", "score again"}
+    assert set(found) == {*STEPS, "amend", "revise", "score again", "audit"}
     assert (found["revise"].calls, found["revise"].most, found["score again"].calls) == (13, 53, 13)  # a quarter of 53
     assert (writer.role, rewriter.role, judge.role) == ("writer", "rewriter", "judge")
     assert (writer.model, rewriter.model) == (CLAUDE, "anthropic/claude-opus-5-5")

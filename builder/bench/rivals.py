@@ -7,6 +7,7 @@ text is remembered like any other, so that all of them are asked for the same: o
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 from collections.abc import Callable, Iterator
@@ -44,6 +45,23 @@ def compiled(path: Path, folder: Path, threshold: float) -> list[int]:
     return bildung(path, folder, threshold, "numba")
 
 
+def ranked(path: Path, folder: Path, threshold: float) -> list[int]:
+    """The same as ``--engine local`` does it: cut into ranks, in two processes; their seconds of the processor are added up."""
+    from builder import engines
+    from builder.recipe import GatesSection
+    from builder.sharded import Job, begin, cut, steps
+    from builder.sharded.verdicts import collect
+
+    gates = GatesSection.model_validate({"near_duplicate": threshold, "dedup_engine": "numpy"})
+    work = begin(folder / "work", Job(gate="dedup", shards=cut([path], 8), gates=gates))
+    engine, settings = engines.opened("local", ["workers=2"])
+    engine.run(work.folder, steps(work.job), settings)
+    with (folder / "verdicts.jsonl").open("wb") as out:
+        collect(work, out)
+    with (folder / "verdicts.jsonl").open(encoding="utf-8") as lines:
+        return [at for at, line in enumerate(lines) if not json.loads(line)["keep"]]
+
+
 def datasketch(path: Path, folder: Path, threshold: float) -> list[int]:
     """datasketch as its README shows: a MinHash for each text, looked up in an LSH, then put in."""
     from datasketch import MinHash, MinHashLSH
@@ -78,6 +96,7 @@ def rensa(path: Path, folder: Path, threshold: float) -> list[int]:
 
 def datatrove(path: Path, folder: Path, threshold: float) -> list[int]:
     """datatrove's MinHash steps in one process; its tokenizer gives way to ``str.split``, which is much faster."""
+    os.environ["TQDM_DISABLE"] = "1"  # read when it is imported
     from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupBuckets, MinhashDedupCluster, MinhashDedupSignature
     from datatrove.pipeline.readers import JsonlReader
     from datatrove.utils.hashing import HashConfig
@@ -100,7 +119,8 @@ def datatrove(path: Path, folder: Path, threshold: float) -> list[int]:
 
 
 TOOLS: dict[str, Tool] = {
-    "bildung": bildung, "bildung numba": compiled, "datasketch": datasketch, "rensa": rensa, "datatrove": datatrove,
+    "bildung": bildung, "bildung numba": compiled, "bildung ranks": ranked,
+    "datasketch": datasketch, "rensa": rensa, "datatrove": datatrove,
 }  # fmt: skip
 
 

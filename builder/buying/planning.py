@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from builder.buying import Counter, read_jobs, run_jobs
-from builder.buying.dial import Dial
+from builder.buying import Counter, read_jobs
+from builder.buying.calls import Steps, buy_calls
 from builder.buying.kitchen import as_text, open_backend
-from builder.buying.tally import Tally
-from builder.buying.till import Till, refuse_unknown
 from builder.errors import BildungError, UsageError
 from builder.estimate import Work
 from builder.ledger import Ledger
-from builder.prices import price_of
-from builder.progress import Progress, Quiet, Status
+from builder.progress import Progress
 from builder.project import Project, principles_of
 from builder.records import Brief, Constitution
 from builder.rows import PlannedIdeas
@@ -50,8 +47,13 @@ def with_ideas(
         expected = len(rehearse(planner))  # and so every prompt has been rendered once
         preflight(counter.kitchen, briefs)
         with progress.stage("planning", expected):
-            steps = _Steps(progress, expected)
-            tree = _grown(planner, ledger, lambda layer: _buy(counter, ledger, planner, layer, steps, allow_unknown_price))
+            steps = Steps(progress, expected)
+
+            def buy(layer: Sequence[Chain]) -> None:
+                jobs = (asking(planner, chain) for chain in layer)
+                buy_calls(counter, ledger, "planner", planner.prompts, jobs, len(layer), steps, allow_unknown_price)
+
+            tree = _grown(planner, ledger, buy)
     if tree is None:
         raise BildungError("some calls of the planner were not answered, and documents follow from its ideas; run this again to ask again")
     found = _joined(briefs, tree)
@@ -116,49 +118,6 @@ def _grown(planner: Planner, ledger: Ledger, buy: Callable[[Sequence[Chain]], No
 
 def _read(planner: Planner, ledger: Ledger, layer: Sequence[Chain]) -> list[tuple[Reply, ...] | None]:
     return list(read_jobs(ledger, (asking(planner, chain) for chain in layer)))
-
-
-def _buy(
-    counter: Counter, ledger: Ledger, planner: Planner, layer: Sequence[Chain], steps: _Steps, allow_unknown_price: bool
-) -> None:
-    """Ask the chains of one layer as far as they go, with the till and the dial of documents."""
-    prices = {model: price_of(model) for model in counter.backends}
-    refuse_unknown({model: price for model, price in prices.items() if counter.backends[model].wants_turns}, allow_unknown_price)
-    ledger.keep_prompts({prompt.hash: f"{prompt.preamble}\n\n{prompt.text}".strip() for prompt in planner.prompts.values()})
-    budget, paid = counter.budget, ledger.paid()
-    till = Till(prices, budget.max_cost, paid.cost, ledger.doubtful())
-    tally = Tally(steps, len(layer), max_cost=budget.max_cost, unpriced_before=paid.unpriced, roles={"planner": planner.model})
-    dial = Dial(counter.project.corpus / "recipe.toml", budget.concurrency, steps.warn)
-    backends = {planner.model: counter.backends[planner.model]}
-    steps.begin()
-    run_jobs(ledger, backends, (asking(planner, chain) for chain in layer), till, tally, dial.now, budget.timeout)
-
-
-class _Steps(Quiet):
-    """A progress that counts calls: a fan-out has no documents to count."""
-
-    def __init__(self, progress: Progress, expected: int) -> None:
-        self._progress, self._left, self._answered = progress, expected, 0
-
-    def begin(self) -> None:
-        """Another layer begins, and its status starts from nothing."""
-        self._answered = 0
-
-    def tell(self, status: Status) -> None:
-        """As many steps as there are new answers; never more than were expected."""
-        answered = sum(role.answered for role in status.roles)
-        new = min(answered - self._answered, self._left)
-        self._answered, self._left = answered, self._left - new
-        if new:
-            self._progress.advance(new)
-
-    def say(self, line: str) -> None:
-        """Handed on."""
-        self._progress.say(line)
-
-    def warn(self, line: str) -> None:
-        """Handed on."""
-        self._progress.warn(line)
 
 
 def _joined(briefs: Sequence[Brief], tree: Tree) -> WithIdeas:

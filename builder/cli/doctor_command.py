@@ -12,6 +12,7 @@ import click
 
 from builder import __version__
 from builder.buying import check_prompts
+from builder.buying.auditing import check_audit
 from builder.cli.options import corpus_argument
 from builder.errors import BildungError
 from builder.pipeline import draw_plan
@@ -58,9 +59,13 @@ def _faults(corpus: Path) -> list[str]:
 
 
 def _prompt_faults(project: Project, constitutions: Sequence[Constitution]) -> list[str]:
-    """Every prompt of every recipe rendered once, as if each role had a model."""
-    firsts = {brief.recipe: brief for brief in reversed(draw_plan(project, constitutions))}
+    """Every prompt of every recipe and of the pattern audit rendered once, as if each role had a model."""
     found = []
+    try:
+        check_audit(project.library)
+    except BildungError as error:
+        found.append(str(error))
+    firsts = {brief.recipe: brief for brief in reversed(draw_plan(project, constitutions))}
     for brief in firsts.values():
         try:
             check_prompts(project, brief, constitutions)

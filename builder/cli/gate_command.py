@@ -94,6 +94,10 @@ def _judge(name: str, inputs: tuple[Path, ...], context: GateContext, told: bool
 
 def _tell(name: str, tally: Tally, context: GateContext) -> None:
     reasons = ", ".join(f"{count} {reason}" for reason, count in tally.reasons.most_common()) or "no rows"
+    if name == "dedup":
+        from builder.dedup.signatures import stated
+
+        click.echo(f"{name}: {stated(context.recipe.gates.near_duplicate)}", err=True)
     click.echo(f"{name}: {reasons}", err=True)
     if tally.removed_share:
         limit = context.recipe.gates.dedup_removed

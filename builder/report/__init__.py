@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from builder.report import balance, calibration, character, cost, front, judging, making, planning, variety
+from builder.report import audited, balance, calibration, character, cost, front, judging, making, planning, variety
 from builder.report.counted import Counted
 from builder.report.page import Section
 from builder.rows import BuildRows
@@ -50,6 +50,7 @@ def _sections(counted: Counted, output: Path, exports: Mapping[str, Path]) -> Se
         calibration.calibration(counted),
         variety.diversity(counted),
         variety.patterns(counted),
+        audited.audit(counted),
         making.funnel(counted),
         making.clusters(counted),
         making.lengths(counted),

@@ -31,6 +31,8 @@ _PUBLISHED_FAVOURITES = "models 0.88"  # of 20,000 stories by language models ho
 _OFTEN = 0.2  # of the documents under one sentence pattern that prose by hand lacks: a reviewer must not miss it
 _SPARED = 0.01  # of the documents: beyond it the gate's limit hides more than it shows
 _SHOWN_PLANS = 5
+_UNNAMED = "They have no names: no model reads them here."
+_NAMED = "They have no names: what a model named stands under *Pattern audit*."
 
 
 class Alike(NamedTuple):
@@ -135,7 +137,7 @@ def _wording(counted: Counted) -> Alike:
     body = [
         f"**Sentence patterns** over {len(texts):,} documents: six tokens in a row, words that are not grammar masked, in three times the"
         f" share of documents as of the {known.texts} references, which are few: under a tenth of the documents it may be chance. Broadly:"
-        " the masked pattern; strictly: its commonest wording. They have no names: no model reads them here."
+        " the masked pattern; strictly: its commonest wording. " + (_NAMED if counted.rows.audited else _UNNAMED)
         + ("" if patterns else " None stands in 5 % of the documents and in so much more than by hand."),
         table(
             ("pattern", "broadly", "strictly", "wording", "times by hand", "for instance"),

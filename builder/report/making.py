@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from builder import __version__
+from builder.dedup.signatures import stated
 from builder.records import Verdict
 from builder.report.counted import OVER_TARGET, Counted
 from builder.report.page import Picture, Section, details, image, number, percent, quoted, ratio, table
@@ -61,10 +62,11 @@ def clusters(counted: Counted) -> Section:
             found.setdefault(kept, []).append(verdict)
     largest = sorted(found.items(), key=lambda row: (-len(row[1]), row[0]))
     texts = {document.id: document.text for document in counted.rows.documents} if found else {}
+    threshold = counted.rows.recipe.gates.near_duplicate
     body = [
         f"Clusters: {len(found):,}; documents removed as copies: {sum(map(len, found.values())):,} (exact Jaccard over 5-word runs of at"
-        f" least {counted.rows.recipe.gates.near_duplicate:g}). Sameness that shares no wording is not seen here; see recurring patterns."
-    ]  # fmt: skip
+        f" least {threshold:g}; {stated(threshold)}). Sameness that shares no wording is not seen here; see recurring patterns."
+    ]
     body += [_cluster(kept, removed, texts) for kept, removed in largest[:_SHOWN_CLUSTERS]]
     thinned = _thinned(counted)
     numbers = {

@@ -7,8 +7,7 @@ hand-written references is kept, and n-grams that stand in the same documents, a
     broadly    documents that hold the masked n-gram
     strictly   documents that hold its commonest wording, word for word
 
-The names of patterns are for a reader to find. A judge model could read the sample and name and merge them: it would take the place of
-``_clustered``, given the same rows and giving the same ``Pattern``; that version is not written yet.
+They have no names, and see wording alone. Where a judge's model is named, stage ``audit`` has it name what it finds and count that.
 """
 
 from __future__ import annotations
