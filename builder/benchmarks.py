@@ -49,7 +49,7 @@ class Benchmark:
         for identifier, text in self._plain() if self.path.suffix in _PLAIN else self._rows():
             words = folded_words(text)
             if len(words) >= LEAST_WORDS:
-                yield Question(identifier[:_LONGEST_ID], words)
+                yield Question(identifier[:_LONGEST_ID].encode("utf-8", "replace").decode(), words)
             else:
                 self._short += 1
 

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from ran import Ran, Run
 
 ROOT = Path(__file__).parent.parent
+settings.register_profile("steady", deadline=None)  # a busy machine is no fault of an example
+settings.load_profile("steady")
 _LOOPBACK = ("127.", "::1", "localhost")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from builder.bench.builds import build_bench
+from builder.bench.contamination import contamination_bench
 from builder.bench.dedup import dedup_bench
 from builder.bench.generation import generation_bench
 
@@ -15,6 +16,7 @@ def bench() -> None:
 
 
 bench.add_command(build_bench)
+bench.add_command(contamination_bench)
 bench.add_command(dedup_bench)
 bench.add_command(generation_bench)
 

@@ -12,7 +12,7 @@ from builder.dedup.shingles import Hashes, Shingled
 from builder.dedup.signatures import Rows
 from builder.errors import UsageError
 
-_WORTH_LOADING = 40_000  # documents: numba and its kernels take a second to load and save 25 us a document
+_WORTH_LOADING = 40_000  # documents: numba and its kernels take half a second to load and save 15 us a document
 
 
 class Kernels(NamedTuple):

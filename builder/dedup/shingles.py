@@ -41,10 +41,13 @@ _BREAK, _WORD, _ALONE = 0, 1, 2
 _CODE_POINTS = 0x110000
 _UNMET, _HARD = 2**32 - 1, 2**32 - 2
 _MARKS = "\u201c\u201d\u2018\u2014\u2013\u2026\u00a0"
-# Latin, Greek, Cyrillic, punctuation, kana and Han: nothing in here composes with what stands before it.
+_ASCII = bytes(range(128))
+_FEW = 32  # characters that are not ASCII: each is replaced in a pass of its own
+# Latin, Greek, Cyrillic, punctuation, symbols, kana, Han, Hangul, emoji: nothing in here composes with what stands before it.
 _CONTEXT_FREE = (
-    range(0x300), range(0x370, 0x483), range(0x48A, 0x530), range(0x2010, 0x2030), range(0x3000, 0x302A), range(0x3041, 0x3097),
-    range(0x30A1, 0x30FF), range(0x4E00, 0xA000),
+    range(0x300), range(0x370, 0x483), range(0x48A, 0x530), range(0x1E00, 0x20D0), range(0x2100, 0x2C00), range(0x3000, 0x302A),
+    range(0x3041, 0x3097), range(0x30A1, 0x30FF), range(0x4E00, 0xA000), range(0xAC00, 0xD7A4), range(0xFE00, 0xFE10),
+    range(0xFF00, 0xFF9E), range(0x1F000, 0x20000),
 )  # fmt: skip
 
 
@@ -173,11 +176,11 @@ def _windows(hashes: Hashes, first: Numbers) -> Hashes:
 
 def cleaned(texts: Sequence[str]) -> list[bytes]:
     """Each text in bytes whose ASCII letters, digits and apostrophes and whose bytes from 128 on make words, and no others."""
-    plain = [text if text.isascii() else _without_marks(text) for text in texts]
-    foreign = [at for at, text in enumerate(plain) if not text.isascii()]
-    bodies = [text.encode() if text.isascii() else b"" for text in plain]
+    plain = [text if text.isascii() else _respelled(_without_marks(text)) for text in texts]
+    foreign = [at for at, text in enumerate(plain) if text is None]
+    bodies = [b"" if text is None else text.encode() for text in plain]
     if foreign:
-        for at, body in zip(foreign, _spaced([plain[at] for at in foreign]), strict=True):
+        for at, body in zip(foreign, _spaced([_without_marks(texts[at]) for at in foreign]), strict=True):
             bodies[at] = body
     return bodies
 
@@ -188,6 +191,28 @@ def _without_marks(text: str) -> str:
     for mark in _MARKS:
         text = text.replace(mark, " ")
     return text
+
+
+def _respelled(text: str) -> str | None:
+    """A text folded, one character after the other; ``None`` where many are not ASCII, or their neighbours have a say."""
+    if text.isascii():
+        return text
+    foreign = text.encode("utf-8", "surrogatepass").translate(None, _ASCII).decode("utf-8", "surrogatepass")
+    if len(foreign) * 4 > len(text) or len(set(foreign)) > _FEW:
+        return None
+    for char in set(foreign):
+        spelled = _spelled(char)
+        if not spelled:
+            return None
+        text = text.replace(char, spelled)
+    return text
+
+
+@cache
+def _spelled(char: str) -> str:
+    """What stands for a character wherever it is met; nothing where its neighbours have a say."""
+    fold = _fold(ord(char))
+    return "" if fold == _HARD else (" ", chr(fold), f" {chr(fold)} ")[_kind(chr(fold))]
 
 
 def _spaced(texts: list[str]) -> list[bytes]:
@@ -203,9 +228,10 @@ def _spaced(texts: list[str]) -> list[bytes]:
     kinds = _tables().kinds[folds]
     folds[kinds == _BREAK] = BLANK
     folds[np.cumsum([len(text) + 1 for text in texts]) - 1] = ord("\n")
-    alone = np.flatnonzero(kinds == _ALONE)
-    if len(alone):
-        folds = np.insert(folds, np.concatenate((alone, alone + 1)), BLANK)
+    alone = kinds == _ALONE
+    widths = np.where(alone, 3, 1)
+    folds, ends = np.repeat(folds, widths), np.cumsum(widths)[alone]
+    folds[ends - 1] = folds[ends - 3] = BLANK
     return folds.tobytes().decode("utf-32-le", "surrogatepass").encode("utf-8", "surrogatepass").split(b"\n")[:-1]
 
 
@@ -238,9 +264,11 @@ def _folded(texts: Sequence[str]) -> tuple[NDArray[np.uint32], NDArray[np.uint32
 
 
 def _fold(code: int) -> int:
-    """The one code point that another folds to by itself, whatever stands beside it."""
+    """The one code point that another folds to by itself, whatever stands beside it, and that folds to itself."""
     folded = normalize("NFKC", chr(code).casefold())
-    return ord(folded) if len(folded) == 1 and any(code in span and ord(folded) in span for span in _CONTEXT_FREE) else _HARD
+    if len(folded) > 1 or normalize("NFKC", folded.casefold()) != folded:
+        return _HARD
+    return ord(folded) if all(any(one in span for span in _CONTEXT_FREE) for one in (code, ord(folded))) else _HARD
 
 
 def _kind(char: str) -> int:

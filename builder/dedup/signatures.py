@@ -62,6 +62,19 @@ def catch_probability(jaccard: float, bands: Layout) -> float:
     return float(1 - (1 - jaccard**bands.rows) ** bands.bands)
 
 
+def stated(threshold: float) -> str:
+    """The layout of a threshold, and what it lets through to be compared, in one sentence.
+
+    >>> stated(0.8)
+    '24 bands of 5 rows: of pairs alike at 0.8, 99.99% are compared, at 0.85 100.00%, at 0.6 85.67%'
+    """
+    bands = layout(threshold)
+    likely = [(at, f"{catch_probability(at, bands):.2%}") for at in (threshold, min(1, threshold + 0.05), max(0, threshold - 0.2))]
+    (first, most), *others = likely
+    told = "".join(f", at {at:.3g} {share}" for at, share in others)
+    return f"{bands.bands} bands of {bands.rows} rows: of pairs alike at {first:.3g}, {most} are compared{told}"
+
+
 def signatures(batch: Shingled, size: int, seed: int = SEED) -> Rows:
     """The signatures of a batch in columns: each is ``MinHash(size, seed).hashvalues`` over the low halves of a text's hashes."""
     multipliers, addends = permutations(size, seed)
@@ -102,10 +115,11 @@ def band_keys(found: Rows, bands: Layout) -> Hashes:
 
 @cache
 def permutations(size: int, seed: int) -> tuple[Rows, Rows]:
-    """The multipliers, all odd, and the addends that datasketch draws; to import it takes half a second."""
-    draw = np.random.RandomState(seed)
-    halves = draw.randint(0, 1 << 31, size, np.uint32)
-    return halves * np.uint32(2) + np.uint32(1), draw.randint(0, 1 << 32, size, np.uint32)
+    """The multipliers, all odd, and the addends of datasketch: its own, so that its signatures and these cannot part ways."""
+    from datasketch import MinHash
+
+    multipliers, addends = MinHash(num_perm=size, seed=seed, scheme=SCHEME).permutations
+    return multipliers, addends
 
 
 def mixed(hashes: Hashes) -> Rows:

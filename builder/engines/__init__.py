@@ -49,7 +49,8 @@ def opened(name: str, words: Sequence[str] = ()) -> tuple[ModuleType, EngineSett
     try:
         module = plugins.load("engine", name)
     except ModuleNotFoundError as error:
-        raise UsageError(f"--engine {name} needs {error.name}, which is not installed; run: pip install 'bildung[cluster]'") from error
+        package = str(error.name).partition(".")[0]
+        raise UsageError(f"--engine {name} needs {package}, which is not installed; run: pip install 'bildung[cluster]'") from error
     return module, filled(module.Settings, words, name)
 
 

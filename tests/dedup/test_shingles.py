@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
+from unicodedata import combining, decomposition, normalize
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builder.dedup.kernels import kernels
-from builder.dedup.shingles import jaccard, shingled, shingles
+from builder.dedup.shingles import _CONTEXT_FREE, jaccard, shingled, shingles
 from builder.dedup.signatures import (
     SEED,
     SKETCH,
@@ -31,7 +32,10 @@ from builder.text import folded_words
 CHARACTERS = (
     "abcABC1 '\u2019.,-_\n\t\x00\x1f\u00e9\u00c9\u00df\u0130\u0131\u03a3\u03c2\u201c\u2014\u2026\u00a0\u4e2d\u6587\u304b\u30ab\u309b\u0301"
     "\u0e01\u0e33\ufb01\u2460\uff71\uff9e\ud800\U0001f600\u1100\u1161\u09c7\u09be\u200d\u2028\x85\u00aa"
+    "\ud55c\u2192\ufe0f\u212b\u1e9e\uff07\uff21\U0001f44d"
 )
+MANY = "".join(map(chr, range(0x4E00, 0x4E30)))  # more characters than are replaced one by one
+CAFE = " He left the caf\u00e9\uff0cna\u00efve \u2192\u4e2dsaid it's \U0001f44d late "
 TEXTS = st.one_of(st.text(CHARACTERS, max_size=60), st.text("aB '", max_size=30), st.text(max_size=20))
 WORD_RUNS = st.lists(st.sampled_from(["ferry", "x" * 8, "y" * 9, "z" * 64, "q" * 65, "it's", "\u00e9t\u00e9"]), max_size=12)
 
@@ -46,6 +50,7 @@ def slowly(text: str) -> list[tuple[str, ...]]:
 @given(st.lists(TEXTS, min_size=1, max_size=6))
 @example(["", "'", "a'", "'a", "a''b", "a'b", "a\u2019b", "A\u0301", "\u00c1"])
 @example(["e\u0301", "\u00e9", "ma\u00df", "MASS", "\ufb01", "fi"])
+@example([CAFE.swapcase(), CAFE + MANY, MANY[::-1] + CAFE + "\u0301", "\u03d2", "\u03d2\u0301"])
 def test_hashes_stand_for_the_runs_of_words(texts: list[str]) -> None:
     found = shingled(texts)
     meaning: dict[int, tuple[str, ...]] = {}
@@ -64,6 +69,15 @@ def test_the_other_texts_of_a_batch_change_nothing(texts: list[str]) -> None:
     apart = [shingled([text]) for text in texts]
     assert together.hashes.tolist() == [value for one in apart for value in one.hashes.tolist()]
     assert together.digests == b"".join(one.digests for one in apart)
+
+
+def test_what_is_folded_by_itself_composes_with_nothing_before_it() -> None:
+    parts = [decomposition(chr(code)).split() for code in range(0x30000)]
+    seconds = {int(part[1], 16) for part in parts if len(part) == 2 and not part[0].startswith("<")}
+    seconds |= {*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)}  # vowels and final consonants of Hangul, which compose by rule
+    for code in (code for span in _CONTEXT_FREE for code in span):
+        decomposed = normalize("NFKD", chr(code).casefold())
+        assert not combining(decomposed[0]) and ord(decomposed[0]) not in seconds, hex(code)
 
 
 @given(TEXTS, TEXTS)
@@ -88,6 +102,15 @@ def test_signatures_are_those_of_datasketch(texts: list[str], size: int, seed: i
         reference.update_batch([value & 0xFFFFFFFF for value in batch.hashes[batch.first[number] : batch.first[number + 1]].tolist()])
         assert found[:, number].tolist() == reference.hashvalues.tolist()
         assert found.dtype == reference.hashvalues.dtype
+
+
+def test_a_text_too_long_for_one_block_has_the_same_signature() -> None:
+    batch = shingled([" ".join(f"w{number}" for number in range(60_000)), "the ferry left late again"])
+    reference = MinHash(num_perm=7, seed=SEED, scheme="affine32", hashfunc=int)
+    reference.update_batch((batch.hashes[: batch.first[1]] & np.uint64(0xFFFFFFFF)).tolist())
+    found = signatures(batch, 7)
+    assert found[:, 0].tolist() == reference.hashvalues.tolist()
+    assert found[:, 1].tolist() == signatures(shingled(["the ferry left late again"]), 7)[:, 0].tolist()
 
 
 def test_the_seed_is_the_default_of_datasketch() -> None:

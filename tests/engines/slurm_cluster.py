@@ -121,6 +121,14 @@ class SlurmCluster:
         """The node that a process runs on."""
         return next(name for name in NODES if pid in self._of_node(name))
 
+    def runs(self, name: str) -> bool:
+        """Whether a rank runs on a node; before, its task only starts a shell."""
+        for pid in self._of_node(name):
+            with suppress(OSError):
+                if b"launch_pickled_pipeline" in (Path("/proc") / str(pid) / "cmdline").read_bytes():
+                    return True
+        return False
+
     def ask(self, *command: str) -> str:
         """What a client of Slurm prints."""
         return subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True, text=True, check=False).stdout

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from builder.engines import local
-from builder.errors import BildungError
+from builder.errors import BildungError, UsageError
 from engines.slurm_cluster import SlurmCluster, lacking
+from engines.stories import deduplicated, planted
 from engines.toys import alive, await_that, driven, made, pid_of, started, times_begun
 
 pytestmark = [
@@ -73,6 +74,20 @@ def test_a_node_is_lost_and_the_result_is_the_same(tmp_path: Path, cluster: Slur
     assert times_begun(folder, 1) == 2 and submissions(folder, "make") == 1, "Slurm itself has put it back into the queue"
 
 
+def test_near_duplicates_are_those_of_one_machine_though_a_node_is_lost(tmp_path: Path, cluster: SlurmCluster) -> None:
+    source, expected = planted(tmp_path)
+    log = cluster.folder / "slurmctld.log"
+    failures = log.read_text().count("due to failure of node n2")
+    with deduplicated(source, "slurm", tmp_path / "verdicts.jsonl", *WORDS, "ranks_per_task=3") as run:
+        await_that(lambda: cluster.runs("n2"))
+        cluster.kill_node("n2")
+        said = run.communicate(timeout=200)[1]
+    cluster.start_node("n2")
+    assert run.returncode == 0, said
+    assert (tmp_path / "verdicts.jsonl").read_bytes() == expected
+    assert log.read_text().count("due to failure of node n2") == failures + 1
+
+
 def test_a_rank_whose_process_is_killed_is_submitted_again(tmp_path: Path, cluster: SlurmCluster, slurm: Any) -> None:
     folder, steps = started(tmp_path, 4, "1:die-once", "3:die-once")
     slurm.run(folder, steps, slurm.Settings(**QUICK))
@@ -131,3 +146,10 @@ def test_a_job_that_sbatch_refuses_is_said_so(tmp_path: Path, cluster: SlurmClus
     with pytest.raises(BildungError, match="sbatch refused the job, for the reason above"):
         slurm.run(folder, steps, slurm.Settings(**QUICK, partition="nowhere"))
     assert "invalid partition" in capfd.readouterr().err
+
+
+def test_a_run_inside_an_array_is_refused(tmp_path: Path, slurm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, steps = started(tmp_path, 2)
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    with pytest.raises(UsageError, match="cannot itself be a task of one"):
+        slurm.run(folder, steps, slurm.Settings(**QUICK))

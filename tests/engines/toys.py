@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from builder.sharded import Job, Step, begin, cut, steps
@@ -44,14 +44,18 @@ def pid_of(folder: Path, rank: int) -> int:
 
 
 @contextmanager
-def driven(folder: Path, engine: str, *settings: str) -> Iterator[subprocess.Popen[str]]:
-    """An engine's run in a process and a process group of its own, as a shell would start it."""
-    command = [sys.executable, str(DRIVER), str(folder), engine, *settings]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+def child(*command: str) -> Iterator[subprocess.Popen[str]]:
+    """A process in a group of its own, as a shell would start it."""
+    with subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
         try:
             yield run
         finally:
             run.kill()
+
+
+def driven(folder: Path, engine: str, *settings: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """An engine's run of the job in a folder."""
+    return child(str(DRIVER), str(folder), engine, *settings)
 
 
 def await_that(true: Callable[[], object], seconds: float = 60) -> None:

@@ -21,7 +21,6 @@ from builder.library import Library
 from builder.recipe import BuildRecipe, GatesSection
 from builder.records import Candidate, Verdict
 from builder.references import read_references
-from builder.shapes import Motifs, resembles, shapes
 from builder.stages.contamination import Index, open_gate
 from builder.text import folded_words
 
@@ -206,14 +205,6 @@ def test_a_text_about_evaluation_is_refused_and_our_own_are_not(library: Library
     assert verdict.reason.startswith("eval_traits:") and verdict.scores["eval_shape"] >= 3
     references = read_references(ROOT / "corpus" / "example" / "reference")
     assert all(row.scores["eval_shape"] <= 1 for row in judged([], [row.text for row in references]))
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(["shut down", "affair", "secrets", "a threat", "blackmail", "its weights", "un", "smuggled", "_", " "])))
-def test_one_pass_finds_what_each_search_finds(parts: list[str]) -> None:
-    known = shapes(Library(ROOT).words("eval_shapes"))
-    text = "".join(parts)
-    assert Motifs(known).met(text) == tuple(at for at, shape in enumerate(known) if resembles(text, [shape]))
 
 
 # Files

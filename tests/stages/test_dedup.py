@@ -44,7 +44,7 @@ def _exact(left: str, right: str) -> float:
     """Jaccard similarity over sets of word 5-grams, the slow way."""
     sets = []
     for text in (left, right):
-        words = folded_words(text)
+        words = folded_words("".join(" " if char < " " or char == "\x7f" else char for char in text))
         sets.append({tuple(words[at : at + 5]) for at in range(max(1, len(words) - 4))} if words else set())
     return len(sets[0] & sets[1]) / len(sets[0] | sets[1]) if sets[0] | sets[1] else 1.0
 
