@@ -15,7 +15,7 @@ from builder import engines, plugins
 from builder.errors import UsageError
 from builder.gates import GateContext, Tally
 from builder.records import digest
-from builder.sharded import Job, begin, cut, steps
+from builder.sharded import Job, begin, begun, cut, steps
 from builder.sharded.verdicts import collect
 
 _SHARD = 256 << 20  # bytes of input a rank: about 130,000 stories, half a minute and 200 MB of memory
@@ -48,20 +48,26 @@ def run_sharded(asked: Sharded, context: GateContext, out: IO[bytes]) -> Tally:
 
 def _job(asked: Sharded, context: GateContext, workers: int) -> Job:
     gate = plugins.load("gate", asked.gate)
-    ranks = asked.shards or min(_MOST, max(workers, ceil(sum(_size(path) for path in asked.inputs) / _SHARD)))
+    ranks = asked.shards or _begun(asked) or min(_MOST, max(workers, ceil(sum(_size(path) for path in asked.inputs) / _SHARD)))
     gates = context.recipe.gates
     if asked.gate == "dedup":
         for path in asked.against:
             if path.is_dir():
                 raise UsageError("an index is read without --engine only; name the files of the finished corpus with --against", path)
         finished = cut(asked.against, ranks) if asked.against else ()
-        return Job(gate=asked.gate, shards=(*finished, *cut(asked.inputs, ranks)), finished=len(finished), gates=gates)
+        return Job(gate=asked.gate, ranks=ranks, shards=(*finished, *cut(asked.inputs, ranks)), finished=len(finished), gates=gates)
     if not getattr(gate, "BY_ITSELF", False):
         raise UsageError(f"{asked.gate} weighs all documents together, and runs without --engine")
     return Job(
-        gate=asked.gate, shards=cut(asked.inputs, ranks), gates=gates, root=str(context.library.root.resolve()),
+        gate=asked.gate, ranks=ranks, shards=cut(asked.inputs, ranks), gates=gates, root=str(context.library.root.resolve()),
         corpus=str(asked.corpus.resolve()), overrides=asked.settings, library=_read_by(context),
     )  # fmt: skip
+
+
+def _begun(asked: Sharded) -> int:
+    """Into how many shards the work of this folder is cut, if it is begun: more workers or another machine may go on with it."""
+    work = begun(asked.work) if asked.work else None
+    return work.job.ranks if work else 0
 
 
 def _read_by(context: GateContext) -> str:

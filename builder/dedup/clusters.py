@@ -8,11 +8,12 @@ itself was joined through others; of those it was compared with, its partner is 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from builder.dedup.buckets import Pairs, Places
 from builder.dedup.shingles import Hashes, Numbers
@@ -43,10 +44,24 @@ class Texts(NamedTuple):
         return self.jaccard(self.shingles(left), self.shingles(right))
 
 
+def distinct(codes: Hashes) -> Hashes:
+    """The codes, each once, sorted; ``np.unique`` goes through a hash table, which takes twice as long."""
+    codes = np.sort(codes)
+    found: Hashes = codes[np.concatenate((np.ones(min(1, len(codes)), bool), codes[1:] != codes[:-1]))]
+    return found
+
+
+def split(codes: Hashes) -> Iterator[tuple[int, int]]:
+    """Pairs from ``left << 32 | right``; a list of all of them at once would take ten times the memory of the codes."""
+    for at in range(0, len(codes), _STEP):
+        for code in codes[at : at + _STEP].tolist():
+            yield code >> 32, code & 0xFFFFFFFF
+
+
 def promising(block: Pairs, texts: Texts, threshold: float) -> Hashes:
     """The pairs whose sketches agree often enough, each once, as ``left << 32 | right``, sorted."""
     least = least_agreement(threshold)
-    codes = np.unique(block.left.astype(np.uint64) << _HALF | block.right.astype(np.uint64))
+    codes = distinct(block.left.astype(np.uint64) << _HALF | block.right.astype(np.uint64))
     kept = []
     for at in range(0, len(codes), _STEP):
         some = codes[at : at + _STEP]
@@ -109,37 +124,45 @@ class Clusters:
     def _settle_through(self, places: Numbers, bands: Iterable[Iterable[Pairs]]) -> None:
         wanted, roots = np.zeros(len(self._parents), bool), self.roots()
         wanted[places] = True
-        self.partners[places] = _NOBODY
-        codes = [np.empty(0, np.uint64)]
-        for block in (block for band in bands for block in band):
-            left, right = block
-            ours = (roots[left] == roots[right]) & (wanted[left] | wanted[right])
-            found = self.promising(Pairs(left[ours], right[ours]))
-            turned = found << _HALF | found >> _HALF
-            codes += [some[wanted[(some >> _HALF).astype(np.int64)]] for some in (found, turned)]
-        for code in np.unique(np.concatenate(codes)).tolist():
-            place, other = code >> 32, code & 0xFFFFFFFF
-            if self.partners[place] == _NOBODY:
-                self.near(other, place)
+        codes = np.empty(0, np.uint64)
+        for band in bands:
+            codes = distinct(np.concatenate((codes, *(self._with(wanted, roots, block) for block in band))))
+        for place, other in split(codes):
+            if wanted[place] and self.near(other, place):
+                wanted[place] = False
+
+    def _with(self, wanted: NDArray[np.bool_], roots: Numbers, block: Pairs) -> Hashes:
+        """The promising pairs of wanted texts and others of their component, as ``wanted << 32 | other``."""
+        left, right = block
+        ours = (roots[left] == roots[right]) & (wanted[left] | wanted[right])
+        found = self.promising(Pairs(left[ours], right[ours]))
+        found = found[~self._is_refused(found)]
+        both = np.concatenate((found, found << _HALF | found >> _HALF))
+        place, other = (both >> _HALF).astype(np.int64), (both & _LOW).astype(np.int64)
+        known = self.partners[place]  # near enough, so that only better ones are worth a comparison
+        worth: Hashes = both[wanted[place] & ((known == _NOBODY) | (other < known))]
+        return worth
 
     def _compare(self, block: Pairs) -> Hashes:
         """Decide on a block of pairs; the refused ones come back."""
         apart = self._roots(block.left) != self._roots(block.right)
         codes = self.promising(Pairs(block.left[apart], block.right[apart]))
-        if len(self._refused) and len(codes):
-            at = np.minimum(np.searchsorted(self._refused, codes), len(self._refused) - 1)
-            codes = codes[self._refused[at] != codes]
         refused = array("Q")
-        for code in codes.tolist():
-            left, right = code >> 32, code & 0xFFFFFFFF
+        for left, right in split(codes[~self._is_refused(codes)]):
             if self._root(left) == self._root(right):
                 continue
             exact = self._texts.exact(left, right)
             if exact >= self._threshold:
                 self._join(left, right, exact)
             else:
-                refused.append(code)
+                refused.append(left << 32 | right)
         return np.frombuffer(refused, np.uint64) if refused else np.empty(0, np.uint64)
+
+    def _is_refused(self, codes: Hashes) -> NDArray[np.bool_]:
+        if not len(self._refused):
+            return np.zeros(len(codes), bool)
+        at = np.minimum(np.searchsorted(self._refused, codes), len(self._refused) - 1)
+        return np.asarray(self._refused[at] == codes)
 
     def _join(self, left: int, right: int, exact: float) -> None:
         if not 0 <= self.partners[right] <= left:

@@ -21,7 +21,7 @@ from builder.dedup.kernels import chosen, kernels
 from builder.dedup.leaders import leaders
 from builder.dedup.shingles import Hashes, Numbers
 from builder.dedup.signatures import Layout, Sketches, layout
-from builder.dedup.spill import Spill
+from builder.dedup.spill import Names, Spill
 from builder.errors import UsageError
 
 _TOLD = 1 << 16  # rulings made at once
@@ -79,7 +79,7 @@ class _Run:
 
     def __init__(self, settings: Settings, bands: Layout, spill: Spill) -> None:
         self.finished = 0
-        self.ids: list[str] = []
+        self.ids = Names()
         self._scores = array("d")
         self._forms = array("i")
         self._codes: dict[str, int] = {}
@@ -89,7 +89,7 @@ class _Run:
     def take_index(self, index: Index) -> None:
         """Count the documents of an index as the first ones."""
         self._index = index
-        self.ids += index.ids
+        self.ids.extend(index.ids)
         self._scores.extend(index.scores.tolist())
         self._forms.extend([0] * len(index))
 
@@ -97,7 +97,7 @@ class _Run:
         """Read documents to their end: their hashes go to disk, their ids and scores stay."""
         for batch in prepared(entries, self._bands, self._settings.engine, self._settings.workers):
             self._spill.add(batch.shingled, batch.keys, batch.sketches)
-            self.ids += batch.ids
+            self.ids.extend(batch.ids)
             self._scores.extend(batch.scores)
             self._forms.extend(self._codes.setdefault(form, len(self._codes)) for form in batch.forms)
 
@@ -118,8 +118,11 @@ class _Run:
             partners = np.where(removed, clusters.partners[here], here)
             rows = zip(removed.tolist(), order[best].tolist(), order[partners].tolist(), exact.tolist(), strict=True)
             for at, (gone, stays, partner, near) in enumerate(rows, start):
-                ruled = near if gone else 1.0
-                yield Ruling(self.ids[at], gone, self.ids[stays], self.ids[partner], ruled, shares[self._forms[at]])
+                own, share = self.ids[at], shares[self._forms[at]]
+                if gone:
+                    yield Ruling(own, True, self.ids[stays], self.ids[partner], near, share)
+                else:
+                    yield Ruling(own, False, own, own, 1.0, share)
 
     def _texts(self, order: Numbers) -> Texts:
         sketches, jaccard = self._sketches(), kernels(chosen(self._settings.engine, len(order))).jaccard
@@ -177,7 +180,7 @@ class _Run:
         save(folder, self._index, self._settings.threshold, chosen, self._spill)
 
 
-def best_first(ids: Sequence[str], scores: NDArray[np.float64], finished: int) -> Numbers:
+def best_first(ids: Sequence[str] | Names, scores: NDArray[np.float64], finished: int) -> Numbers:
     """Numbers in the order of places: the finished corpus before the new ones; then by score, the highest first, by id, by number."""
     by_id = np.array(sorted(range(len(ids)), key=ids.__getitem__), np.int64)
     by_score = by_id[np.argsort(-scores[by_id], kind="stable")]

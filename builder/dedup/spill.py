@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from array import array
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import IO
 
@@ -21,6 +22,26 @@ from builder.errors import BildungError
 
 _WIDTH = 8  # bytes of a hash
 _HELD = 1 << 13  # texts whose keys are written together: 64 kB a band
+
+
+class Names:
+    """Ids by number, in one piece of memory: as strings each would take fifty bytes more."""
+
+    def __init__(self) -> None:
+        self._body = bytearray()
+        self._ends = array("q", [0])
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> str:
+        return self._body[self._ends[number] : self._ends[number + 1]].decode("utf-8", "surrogatepass")
+
+    def extend(self, ids: Iterable[str]) -> None:
+        """Append ids."""
+        for one in ids:
+            self._body += one.encode("utf-8", "surrogatepass")
+            self._ends.append(len(self._body))
 
 
 class Spill:

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from builder.dedup.buckets import Buckets, buckets, pairs
-from builder.dedup.clusters import Texts, promising
+from builder.dedup.clusters import Texts, distinct, promising, split
 from builder.dedup.engine import Ruling, best_first, by_digest
 from builder.dedup.guard import removed_shares
 from builder.dedup.kernels import chosen, kernels
@@ -98,7 +98,7 @@ def _shared(work: Work, rank: int, out: Path) -> None:
 def _pairs(work: Work, rank: int, out: Path) -> None:
     blocks, texts = pairs(_band(work, rank), load(work.made("shared", 0), "shared")), _texts(work)
     found = [promising(block, texts, work.job.gates.near_duplicate) for block in blocks]
-    codes = np.unique(np.concatenate((np.empty(0, np.uint64), *found)))
+    codes = distinct(np.concatenate((np.empty(0, np.uint64), *found)))
     ranks = work.world("verify")
     dealt = (codes * ODD >> _HALF) % np.uint64(ranks)  # the same pair of another band goes to the same rank
     order = np.argsort(dealt, kind="stable")
@@ -111,9 +111,9 @@ def _verify(work: Work, rank: int, out: Path) -> None:
     for band in range(work.world("pairs")):
         start, end = load(work.made("pairs", band), "cuts")[rank : rank + 2].tolist()
         dealt.append(load(work.made("pairs", band), "codes")[start:end])
-    codes = np.unique(np.concatenate(dealt))
+    codes = distinct(np.concatenate(dealt))
     texts = _texts(work).remembering()
-    exact = np.array([texts.exact(code >> 32, code & 0xFFFFFFFF) for code in codes.tolist()], np.float64)
+    exact = np.fromiter((texts.exact(left, right) for left, right in split(codes)), np.float64, len(codes))
     near = exact >= work.job.gates.near_duplicate
     np.save(out / "codes.npy", codes[near])
     np.save(out / "exact.npy", exact[near])

@@ -25,7 +25,7 @@ from pydantic import Field, ValidationError
 from builder import plugins
 from builder.errors import BildungError, Interrupted, UsageError, no_such, plainly
 from builder.records import Record
-from builder.sharded import Job, Step, Work, failure
+from builder.sharded import Step, Work, begun, failure
 from builder.stores import sweep
 
 _S = TypeVar("_S", bound="EngineSettings")
@@ -79,7 +79,10 @@ def _value(text: str) -> object:
 
 def work_in(folder: Path) -> Work:
     """The work whose job lies in a folder."""
-    return Work(folder, Job.model_validate_json((folder / "job.json").read_text(encoding="utf-8")))
+    work = begun(folder)
+    if work is None:
+        raise UsageError("has no job to be done", folder)
+    return work
 
 
 def left(work: Work, step: Step) -> list[int]:

@@ -12,6 +12,6 @@ when ranks run: neither it nor the number of machines has a say in a single byte
 """
 
 from builder.sharded.job import Job, Unit, cut
-from builder.sharded.perform import Stage, Step, Work, begin, failure, perform, steps
+from builder.sharded.perform import Stage, Step, Work, begin, begun, failure, perform, steps
 
-__all__ = ["Job", "Stage", "Step", "Unit", "Work", "begin", "cut", "failure", "perform", "steps"]
+__all__ = ["Job", "Stage", "Step", "Unit", "Work", "begin", "begun", "cut", "failure", "perform", "steps"]

@@ -36,13 +36,14 @@ class Unit(Record):
 class Job(Record):
     """A run: ``shards[i]`` is what rank *i* reads, in the order of the input; the first ``finished`` shards are a finished corpus.
 
-    ``root``, ``corpus`` and ``overrides`` say whose recipe and library apply, for gates that need them; ``library`` is a hash of what
-    those say.
+    ``ranks`` is how many shards were asked for. ``root``, ``corpus`` and ``overrides`` say whose recipe and library apply, for gates that
+    need them, and ``library`` is a hash of what those say.
     """
 
     gate: str
     shards: tuple[tuple[Unit, ...], ...]
     finished: int = 0
+    ranks: int = 0
     gates: GatesSection = GatesSection()
     root: str = ""
     corpus: str = ""

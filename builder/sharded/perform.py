@@ -56,12 +56,17 @@ class Work(NamedTuple):
 
 def begin(folder: Path, job: Job) -> Work:
     """Take a folder for a job, or go on with the same job in it; ``UsageError`` where it holds another."""
-    known = _read(folder) if (folder / _JOB).exists() else None
-    if known is not None and known != job:
+    known = begun(folder)
+    if known is not None and known.job != job:
         raise UsageError("holds the work of another job, or its input or settings have changed; name another --work, or remove it", folder)
     if known is None:
         write_text(folder / _JOB, job.model_dump_json(indent=1) + "\n")
     return Work(folder, job)
+
+
+def begun(folder: Path) -> Work | None:
+    """The work that a folder holds; ``None`` where it holds none yet."""
+    return Work(folder, _read(folder)) if (folder / _JOB).exists() else None
 
 
 def steps(job: Job) -> tuple[Step, ...]:

@@ -168,3 +168,14 @@ def test_gates_that_need_one_document_alone_are_dealt_out(tmp_path: Path, bildun
 def test_what_does_not_go_together_is_said(tmp_path: Path, bildung: Run, words: list[str], said: str) -> None:
     ran = bildung("gate", "dedup", str(written(tmp_path, crowd()[:5])), *words)
     assert ran.code == 2 and said in ran.err
+
+
+def test_more_workers_go_on_with_what_fewer_began(tmp_path: Path, bildung: Run) -> None:
+    path, work = str(written(tmp_path, crowd())), str(tmp_path / "work")
+    first = bildung("gate", "dedup", path, "--engine", "local", "--engine-set", "workers=1", "--work", work)
+    made = sorted(folder.name for folder in (tmp_path / "work" / "read").iterdir())
+    again = bildung("gate", "dedup", path, "--engine", "local", "--engine-set", "workers=2", "--work", work)
+    assert (first.code, again.code) == (0, 0) and first.out == again.out
+    assert made == ["00000"] == sorted(folder.name for folder in (tmp_path / "work" / "read").iterdir())
+    other = bildung("gate", "dedup", path, "--engine", "local", "--work", work, "--shards", "2")
+    assert other.code == 2 and "holds the work of another job" in other.err
