@@ -1,7 +1,7 @@
-"""Plugins are files: a module in ``builder/backends``, ``builder/exporters`` or ``builder/stages`` is known by its name.
+"""Plugins are files: a module in ``builder/backends``, ``exporters``, ``stages`` (a gate) or ``engines`` is known by its name.
 
-Other distributions add theirs through the entry-point groups ``bildung.backends``, ``bildung.exporters`` and ``bildung.gates``. Nothing is
-imported before it is opened.
+Other distributions add theirs through the entry-point groups ``bildung.backends``, ``bildung.exporters``, ``bildung.gates`` and
+``bildung.engines``. Nothing is imported before it is opened.
 """
 
 from __future__ import annotations

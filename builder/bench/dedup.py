@@ -1,7 +1,8 @@
 """``python -m builder.bench dedup``: near-duplicate tools side by side on one corpus whose clusters are known.
 
-Each tool runs in a process of its own, from rows on disk to the list of what it removes; its seconds and memory are those of that process
-and its children. ``recall`` and ``precision`` are of removals: of a cluster of five, four should go; more is a loss, less is a leak.
+Each tool runs in a process of its own, from rows on disk to the list of what it removes; its seconds are those of that process and its
+children, its memory that of the largest of them. ``recall`` and ``precision`` are of removals: of a cluster of five, four should go; more
+is a loss, less is a leak.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from builder.bench.rivals import TOOLS
 
 
 class Cost(NamedTuple):
-    """Seconds of the processor over the process tree, seconds of the clock, peak resident MiB, and the removed rows."""
+    """Seconds of the processor over the process tree, seconds of the clock, peak MiB of its largest process, and the removed rows."""
 
     cpu: float
     wall: float
@@ -97,7 +98,8 @@ def _run(name: str, path: Path, threshold: float) -> Cost:
         removed = TOOLS[name](path, Path(folder), threshold)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(one.ru_utime + one.ru_stime for one in used)
-    return Cost(cpu, time.perf_counter() - started, peak(), removed)
+    largest = max(peak(), used[1].ru_maxrss / 1024)
+    return Cost(cpu, time.perf_counter() - started, largest, removed)
 
 
 def _told(name: str, seconds: dict[int, float], own: dict[int, float]) -> str:

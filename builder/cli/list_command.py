@@ -16,7 +16,7 @@ _WRITTEN = ("recipes", "traits", "tensions", "forms", "roles", "settings", "axes
 @click.argument("what", type=click.Choice([*_PLUGINS, *_WRITTEN]))
 @corpus_argument
 def command(what: str, corpus) -> None:  # type: ignore[no-untyped-def]
-    """List plugins (backends, exporters, gates) or what people wrote (recipes, traits, forms ...), one a line: id, a tab, description."""
+    """List plugins (backends, gates, engines ...) or what people wrote (recipes, traits, forms ...), one a line: id, a tab, description."""
     if what in _PLUGINS:
         for name in plugins.names(_PLUGINS[what]):
             click.echo(name)
