@@ -100,7 +100,7 @@ def _pairs(work: Work, rank: int, out: Path) -> None:
     found = [promising(block, texts, work.job.gates.near_duplicate) for block in blocks]
     codes = distinct(np.concatenate((np.empty(0, np.uint64), *found)))
     ranks = work.world("verify")
-    dealt = (codes * ODD >> _HALF) % np.uint64(ranks)  # the same pair of another band goes to the same rank
+    dealt = ((codes & _LOW) * ODD >> _HALF) % np.uint64(ranks)  # by the worse text, which has few pairs: the best of many may have all
     order = np.argsort(dealt, kind="stable")
     np.save(out / "codes.npy", codes[order])
     np.save(out / "cuts.npy", np.searchsorted(dealt[order], np.arange(ranks + 1)))
@@ -111,9 +111,11 @@ def _verify(work: Work, rank: int, out: Path) -> None:
     for band in range(work.world("pairs")):
         start, end = load(work.made("pairs", band), "cuts")[rank : rank + 2].tolist()
         dealt.append(load(work.made("pairs", band), "codes")[start:end])
-    codes = distinct(np.concatenate(dealt))
+    turned = np.concatenate(dealt)
+    turned = distinct(turned << _HALF | turned >> _HALF)  # text by text, so that the set of each is read once
     texts = _texts(work).remembering()
-    exact = np.fromiter((texts.exact(left, right) for left, right in split(codes)), np.float64, len(codes))
+    exact = np.fromiter((texts.exact(left, right) for right, left in split(turned)), np.float64, len(turned))
+    codes = turned << _HALF | turned >> _HALF
     near = exact >= work.job.gates.near_duplicate
     np.save(out / "codes.npy", codes[near])
     np.save(out / "exact.npy", exact[near])
