@@ -13,6 +13,7 @@ import pytest
 from rows_by_hand import HOSTILE, assemble, document, rows
 
 from builder.library import Library
+from builder.records import Verdict
 from builder.report import FORMAT, write_report
 from builder.report.front import strip_before
 from builder.report.page import quoted, table
@@ -140,3 +141,17 @@ def test_any_text_can_be_reported(library: Library, tmp_path: Path) -> None:
 def test_quotes_cannot_break_out_of_a_cell() -> None:
     assert table(("a",), [(quoted("x | y\n## <script>`*"),)]).split("\n")[2] == "| x \\| y ## &lt;script&gt;\\`\\* |"
     assert len(quoted("word " * 100, 20)) <= 20
+
+
+def test_a_form_that_loses_much_to_near_duplicates_is_a_finding(small: BuildRows, tmp_path: Path) -> None:
+    first = small.documents[0]
+    gone = Verdict(
+        document_id=first.id, gate="dedup", keep=False, reason=f"near_duplicate_of:{small.documents[1].id}",
+        scores={"jaccard": 0.9, "removed_share": 0.6},
+    )  # fmt: skip
+    write_report(small._replace(verdicts={**small.verdicts, "dedup": (gone,)}), tmp_path, {})
+    form = f"{first.brief.recipe}/{first.brief.form}"
+    assert coverage(tmp_path)["clusters"]["removed_share"] == {form: 0.6}
+    report = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert f"Near-duplicates took 60 % of {form}: a template may pass for copies" in report
+    assert "24 bands of 5 rows: of pairs alike at 0.8, 99.99% are compared" in report
