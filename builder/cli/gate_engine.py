@@ -38,6 +38,8 @@ class Sharded(NamedTuple):
 
 def run_sharded(asked: Sharded, context: GateContext, out: IO[bytes]) -> Tally:
     """Cut the input, run every stage, and write the verdicts in the order of the input."""
+    if asked.work is None and asked.engine in set(plugins.names("engine")) - {"local"}:
+        raise click.UsageError(f"--engine {asked.engine} needs --work DIR, a folder on a file system that all its machines see")
     engine, settings = engines.opened(asked.engine, asked.engine_settings)
     job = _job(asked, context, settings.workers or engines.cores())
     with _work_folder(asked) as folder:
@@ -88,8 +90,6 @@ def _work_folder(asked: Sharded) -> Iterator[Path]:
     if asked.work is not None:
         asked.work.mkdir(parents=True, exist_ok=True)
         yield asked.work
-    elif asked.engine == "local":
+    else:
         with tempfile.TemporaryDirectory(prefix="bildung-") as folder:
             yield Path(folder)
-    else:
-        raise click.UsageError(f"--engine {asked.engine} needs --work DIR, a folder on a file system that all its machines see")
