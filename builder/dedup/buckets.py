@@ -55,6 +55,12 @@ def buckets(keys: Hashes, places: Places) -> Buckets:
     return Buckets((members & _LOW).astype(np.int32), np.concatenate(([0], np.cumsum(sizes))))
 
 
+def share(shared: Numbers, band: Buckets) -> None:
+    """Count, for every text, with how many others it shares a bucket of this band."""
+    lengths = np.diff(band.first)
+    shared[band.members] += np.repeat(lengths - 1, lengths)  # a text stands in one bucket of a band at most
+
+
 class BucketFile:
     """The buckets of every band in one temporary file, and how widely each text is shared. A context manager."""
 
@@ -71,8 +77,7 @@ class BucketFile:
 
     def add(self, band: Buckets) -> None:
         """Append the buckets of a band."""
-        lengths = np.diff(band.first)
-        self.shared[band.members] += np.repeat(lengths - 1, lengths)  # a text stands in one bucket of a band at most
+        share(self.shared, band)
         band.members.tofile(self._file)
         band.first.tofile(self._file)
         self._sizes.append((len(band.members), len(band.first)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from builder.dedup.batches import Entry, prepared
 from builder.dedup.shingles import DIGEST, Hashes, Numbers
 from builder.dedup.signatures import SKETCH, Sketches, layout
-from builder.dedup.spill import read_hashes
+from builder.dedup.spill import read_set
 from builder.sharded import Work
 from builder.sharded.job import candidates
 
@@ -101,9 +101,7 @@ class Shards:
     def shingles(self, number: int) -> Hashes:
         """The set of shingles of one text, sorted."""
         shard, at = self._place(number)
-        hashes = read_hashes(shard.shingles, int(shard.ends[at]), int(shard.ends[at + 1]))
-        hashes.sort()
-        return hashes[np.concatenate(([True], hashes[1:] != hashes[:-1]))]
+        return read_set(shard.shingles, int(shard.ends[at]), int(shard.ends[at + 1]))
 
     def _place(self, number: int) -> tuple[_Shard, int]:
         which = int(np.searchsorted(self.first, number, "right")) - 1

@@ -93,17 +93,21 @@ class Spill:
 
     def shingles(self, number: int) -> Hashes:
         """The set of shingles of one text, sorted."""
-        start, end = self._ends[number], self._ends[number + 1]
-        hashes = read_hashes(self._shingles, start, end)
-        hashes.sort()
-        again = hashes[1:] == hashes[:-1]
-        return hashes[np.concatenate(([True], ~again))] if np.count_nonzero(again) else hashes
+        return read_set(self._shingles, self._ends[number], self._ends[number + 1])
 
     def _write_keys(self) -> None:
         if self._held:
             for file, keys in zip(self._bands, np.concatenate(self._held, axis=1), strict=True):
                 _write_whole(file, keys)
             self._held.clear()
+
+
+def read_set(file: IO[bytes], start: int, end: int) -> Hashes:
+    """Hashes number ``start`` to ``end`` of an unbuffered file, each once, sorted."""
+    hashes = read_hashes(file, start, end)
+    hashes.sort()
+    again = hashes[1:] == hashes[:-1]
+    return hashes[np.concatenate(([True], ~again))] if np.count_nonzero(again) else hashes
 
 
 def read_hashes(file: IO[bytes], start: int, end: int) -> Hashes:

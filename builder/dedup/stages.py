@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from builder.dedup.buckets import Buckets, buckets, pairs
+from builder.dedup.buckets import Buckets, buckets, pairs, share
 from builder.dedup.clusters import Texts, distinct, promising, split
 from builder.dedup.engine import Ruling, best_first, by_digest
 from builder.dedup.guard import removed_shares
@@ -89,9 +89,7 @@ def _buckets(work: Work, rank: int, out: Path) -> None:
 def _shared(work: Work, rank: int, out: Path) -> None:
     shared = np.zeros(len(Shards(work)), np.int64)
     for band in range(work.world("buckets")):
-        found = _band(work, band)
-        lengths = np.diff(found.first)
-        shared[found.members] += np.repeat(lengths - 1, lengths)
+        share(shared, _band(work, band))
     np.save(out / "shared.npy", shared)
 
 

@@ -25,7 +25,7 @@ from pydantic import Field, ValidationError
 from builder import plugins
 from builder.errors import BildungError, Interrupted, UsageError, no_such, plainly
 from builder.records import Record
-from builder.sharded import Step, Work, begun, failure
+from builder.sharded import Step, Work, begun, failure, perform
 from builder.stores import sweep
 
 _S = TypeVar("_S", bound="EngineSettings")
@@ -83,6 +83,15 @@ def work_in(folder: Path) -> Work:
     if work is None:
         raise UsageError("has no job to be done", folder)
     return work
+
+
+def tried(folder: Path, stage: str, rank: int) -> BildungError | None:
+    """``perform`` in another process: an error that a person can mend is an answer, which comes back whole."""
+    try:
+        perform(folder, stage, rank)
+    except BildungError as error:
+        return error
+    return None
 
 
 def left(work: Work, step: Step) -> list[int]:

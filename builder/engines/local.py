@@ -14,9 +14,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from builder.engines import EngineSettings, cores, left, lost, stopped, tidy, work_in
+from builder.engines import EngineSettings, cores, left, lost, stopped, tidy, tried, work_in
 from builder.errors import BildungError
-from builder.sharded import Step, Work, perform
+from builder.sharded import Step, Work
 
 _PATIENCE = 5.0  # seconds for a process to remove what it left unfinished
 
@@ -99,15 +99,7 @@ def _work(pipe: Connection) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by way of what removes unfinished files
     with suppress(EOFError, BrokenPipeError):
         while True:
-            pipe.send(_tried(*pipe.recv()))
-
-
-def _tried(folder: Path, stage: str, rank: int) -> BildungError | None:
-    try:
-        perform(folder, stage, rank)
-    except BildungError as error:
-        return error
-    return None
+            pipe.send(tried(*pipe.recv()))
 
 
 def _exit_code(pipe: Connection, workers: _Workers) -> int:

@@ -17,9 +17,9 @@ from typing import Any
 import ray
 from pydantic import Field
 
-from builder.engines import ClusterSettings, forget_failures, left, lost, settle, stopped, tidy, work_in
+from builder.engines import ClusterSettings, forget_failures, left, lost, settle, stopped, tidy, tried, work_in
 from builder.errors import BildungError, UsageError
-from builder.sharded import Step, Work, perform
+from builder.sharded import Step, Work
 
 
 class Settings(ClusterSettings):
@@ -70,7 +70,7 @@ def _knock(address: str) -> None:
 def _run_step(work: Work, step: Step, settings: Settings) -> None:
     """The ranks below one that failed end, and those above it are cancelled: so the lowest that fails is always the same."""
     forget_failures(work, step)
-    task = ray.remote(_tried).options(
+    task = ray.remote(tried).options(
         num_cpus=settings.cpus, memory=int(settings.memory_gb * 2**30), max_retries=settings.attempts - 1, scheduling_strategy="SPREAD"
     )
     waiting = left(work, step)[::-1]
@@ -89,15 +89,6 @@ def _run_step(work: Work, step: Step, settings: Settings) -> None:
                 running = {ref: other for ref, other in running.items() if other < rank}
     if failed:
         raise failed[min(failed)]
-
-
-def _tried(folder: Path, stage: str, rank: int) -> BildungError | None:
-    """What a task does. An error that a person can mend is an answer; Ray would else wrap it."""
-    try:
-        perform(folder, stage, rank)
-    except BildungError as error:
-        return error
-    return None
 
 
 def _result(ref: Any, work: Work, step: Step, rank: int, settings: Settings) -> BildungError | None:
